@@ -1,0 +1,57 @@
+"""focuskit finds where a photograph is in focus, and puts that to work.
+
+    import focuskit
+
+    photo = focuskit.read_photo("IMG_0042.CR3")
+    blur_map = focuskit.DETECTORS.get("lbp")(photo)
+
+Public names are loaded when first used, so importing focuskit imports no torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from focuskit.blurmap import BlurMap
+    from focuskit.detect import DETECTORS
+    from focuskit.errors import FocuskitError
+    from focuskit.io import read_photo, read_preview, write_photo
+    from focuskit.photo import Exif, Photo
+
+__all__ = [
+    "DETECTORS",
+    "BlurMap",
+    "Exif",
+    "FocuskitError",
+    "Photo",
+    "__version__",
+    "read_photo",
+    "read_preview",
+    "write_photo",
+]
+
+_HOMES = {
+    "BlurMap": "focuskit.blurmap",
+    "DETECTORS": "focuskit.detect",
+    "Exif": "focuskit.photo",
+    "FocuskitError": "focuskit.errors",
+    "Photo": "focuskit.photo",
+    "read_photo": "focuskit.io",
+    "read_preview": "focuskit.io",
+    "write_photo": "focuskit.io",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return version("focuskit")
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'focuskit' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

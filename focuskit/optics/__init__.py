@@ -1,0 +1,1 @@
+"""Physics and filters on plain arrays; knows no files and no command line."""

@@ -1,0 +1,1 @@
+"""Datasets and metrics that judge detectors; imported by nothing but the command line."""
