@@ -1,0 +1,160 @@
+"""The whole way of one shot: decode once, detect once, measure at 100 %."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from focuskit.batch.library import Shot
+from focuskit.batch.pictures import draw_box, jpeg, overlay, shrunk, to_display
+from focuskit.blurmap import BlurMap
+from focuskit.cull import SCORERS, Evidence, Measures, measure
+from focuskit.cull.sets import Fingerprint, fingerprint
+from focuskit.cull.subject import Region, choose_regions
+from focuskit.detect import DEFAULT_DETECTOR, DETECTORS
+from focuskit.errors import OutputError
+from focuskit.io import RAW_SUFFIXES, Frame, open_frame
+from focuskit.photo import DecodedFrom, Exif, Photo
+
+__all__ = ["Judge", "Judgement"]
+
+# Large enough that a circle of confusion which matters on a print shows in the map.
+_WORKING_EDGE_PX = 1500
+# A box holds one surface rather than subject and background, and still enough edges to measure.
+_BOX_SHARE, _SMALLEST_BOX_PX, _LARGEST_BOX_PX = 0.35, 144, 384
+_THUMBNAIL_PX = 480
+# A smaller embedded preview hides the blur that a print would show.
+_LEAST_EDGE_PX = 1600
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What was found out about one shot; small enough to travel, without pixels.
+
+    Attributes:
+        shot: which.
+        measures: its numbers, in pixels of the decoded picture.
+        fingerprint: what grouping needs.
+        exif: what the camera wrote, without the EXIF block itself.
+        width, height: size of the decoded picture in pixels, upright.
+        scale: that size / full sensor size.
+        decoded_from: which picture in the file was judged.
+        picture: stem of the thumbnail files below the folder of pictures, or None.
+    """
+
+    shot: Shot
+    measures: Measures
+    fingerprint: Fingerprint
+    exif: Exif
+    width: int
+    height: int
+    scale: float
+    decoded_from: DecodedFrom
+    picture: str | None = None
+
+    @property
+    def diagonal_px(self) -> float:
+        """Diagonal of the decoded picture."""
+        return math.hypot(self.width, self.height)
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Measures one shot after the other; picklable, so that workers can have a copy.
+
+    Attributes:
+        detector: name in DETECTORS.
+        max_megapixels: photos above this are refused; None for the default of `open_frame`.
+        pictures: folder for thumbnail, overlay and crop of each shot; None for none.
+    """
+
+    detector: str = DEFAULT_DETECTOR
+    max_megapixels: float | None = None
+    pictures: Path | None = None
+
+    def __call__(self, shot: Shot) -> Judgement:
+        """Return what was found out about a shot.
+
+        Raises:
+            FocuskitError: its file cannot be read, or a picture of it cannot be written.
+        """
+        raw = shot.judged.suffix.lower() in RAW_SUFFIXES
+        # A RAW's preview saves the demosaic; of anything else every pixel is wanted for the crop.
+        least = _LEAST_EDGE_PX if raw else None
+        frame = open_frame(shot.judged, min_long_edge=least, max_megapixels=self.max_megapixels)
+        working = frame.photo(_WORKING_EDGE_PX)
+        photo = shrunk(working, _THUMBNAIL_PX)
+        blur_map = DETECTORS.get(self.detector)(working).resized(photo.height, photo.width)
+        measures, crop = _measure_best(frame, photo, blur_map)
+        picture = None
+        if self.pictures is not None:
+            picture = _save_pictures(self.pictures, shot, frame, photo, blur_map, measures, crop)
+        return Judgement(
+            shot=shot,
+            measures=measures,
+            fingerprint=fingerprint(photo),
+            exif=_light(photo.exif),
+            width=frame.width,
+            height=frame.height,
+            scale=frame.scale,
+            decoded_from=frame.decoded_from,
+            picture=picture,
+        )
+
+
+def _measure_best(frame: Frame, photo: Photo, blur_map: BlurMap) -> tuple[Measures, Photo]:
+    side = round(min(frame.width, frame.height) * _BOX_SHARE)
+    regions = choose_regions(
+        blur_map,
+        frame_width=frame.width,
+        frame_height=frame.height,
+        size_px=min(max(side, _SMALLEST_BOX_PX), _LARGEST_BOX_PX),
+    )
+    candidates = [Evidence(photo, blur_map, _crop(frame, region), region) for region in regions]
+    measures = measure(candidates, {row.name: SCORERS.get(row.name) for row in SCORERS})
+    return measures, candidates[regions.index(measures.region)].crop
+
+
+def _crop(frame: Frame, region: Region) -> Photo:
+    return frame.crop(region.x, region.y, region.width, region.height)
+
+
+def _light(exif: Exif) -> Exif:
+    return replace(exif, block=None)
+
+
+def _save_pictures(
+    folder: Path,
+    shot: Shot,
+    frame: Frame,
+    photo: Photo,
+    blur_map: BlurMap,
+    measures: Measures,
+    crop: Photo,
+) -> str:
+    # Names of photos may clash between folders and may hold anything; a digest does neither.
+    stem = hashlib.blake2b(shot.name.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    region = measures.region
+    box = (
+        region.x / frame.width,
+        region.y / frame.height,
+        region.width / frame.width,
+        region.height / frame.height,
+    )
+    thumbnail = to_display(photo)
+    shown = {
+        "photo": thumbnail,
+        "overlay": draw_box(overlay(thumbnail, blur_map), *box),
+        "crop": to_display(crop),
+    }
+    try:
+        for kind, picture in shown.items():
+            (folder / f"{stem}-{kind}.jpg").write_bytes(jpeg(picture))
+    except OSError as exc:
+        raise OutputError(
+            f"A picture of {shot.name} could not be written to {folder} ({exc.strerror}); "
+            "free some space or choose another --output."
+        ) from exc
+    return stem

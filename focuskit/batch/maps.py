@@ -1,0 +1,126 @@
+"""A blur map as files: 16-bit PNGs for programs, an overlay for people, numbers as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+import focuskit
+from focuskit.batch.library import Shot
+from focuskit.batch.pictures import jpeg, overlay, shrunk, to_display
+from focuskit.blurmap import BlurMap
+from focuskit.detect import DETECTORS
+from focuskit.errors import OutputError, OutputExistsError
+from focuskit.io import read_photo
+
+__all__ = ["COC_STEPS_PER_PX", "write_map"]
+
+# 16 bit hold circles of confusion up to 1023 px at this resolution.
+COC_STEPS_PER_PX = 64
+_OVERLAY_PX = 1600
+_IN_FOCUS = 0.5
+_TEXTURED = 0.5
+
+
+def write_map(
+    shot: Shot, folder: Path, detector: str, max_megapixels: float | None, *, overwrite: bool
+) -> dict[str, Any]:
+    """Detect blur on a shot at full size and write the map beside nothing but its own kind.
+
+    Args:
+        shot: what to look at.
+        folder: where to write; sub-folders of the library are mirrored below it.
+        detector: name in DETECTORS.
+        max_megapixels: photos above this are refused; None for the default of `read_photo`.
+        overwrite: replace files that are there.
+
+    Returns:
+        What the JSON file holds.
+
+    Raises:
+        FocuskitError: the photo cannot be read or the files cannot be written.
+    """
+    targets = {
+        kind: folder / f"{shot.name}-{ending}"
+        for kind, ending in (
+            ("map", "map.png"),
+            ("coc", "coc.png"),
+            ("overlay", "overlay.jpg"),
+            ("json", "map.json"),
+        )
+    }
+    # Known before the work, not after it.
+    there = [path for path in targets.values() if path.exists()]
+    if there and not overwrite:
+        raise OutputExistsError(f"{there[0]} exists already; add --overwrite to replace it.")
+    photo = read_photo(shot.judged, max_megapixels=max_megapixels)
+    blur_map = DETECTORS.get(detector)(photo)
+    record = _record(shot, blur_map, detector, targets)
+    shown = overlay(to_display(shrunk(photo, _OVERLAY_PX)), blur_map)
+    _write(targets["map"], _png16(blur_map.in_focus_probability * 65535))
+    _write(targets["coc"], _png16(blur_map.coc_diameter_px * COC_STEPS_PER_PX))
+    _write(targets["overlay"], jpeg(shown, quality=88))
+    _write(targets["json"], json.dumps(record, ensure_ascii=False, indent=2).encode() + b"\n")
+    return record
+
+
+def _record(
+    shot: Shot, blur_map: BlurMap, detector: str, targets: dict[str, Path]
+) -> dict[str, Any]:
+    textured = blur_map.confidence >= _TEXTURED
+    sharp = textured & (blur_map.in_focus_probability >= _IN_FOCUS)
+    coc = blur_map.coc_diameter_px[textured]
+    return {
+        "schema": 1,
+        "shot": shot.name,
+        "file": str(shot.judged),
+        "width": blur_map.width,
+        "height": blur_map.height,
+        "in_focus_share": round(float(sharp.sum() / max(1, textured.sum())), 4),
+        "texture_share": round(float(textured.mean()), 4),
+        "coc_diameter_px": {
+            "unit": "px of the full photo",
+            "median": round(float(np.median(coc)), 2) if coc.size else None,
+            "p90": round(float(np.percentile(coc, 90)), 2) if coc.size else None,
+            "png_steps_per_px": COC_STEPS_PER_PX,
+        },
+        "map": str(targets["map"]),
+        "coc": str(targets["coc"]),
+        "overlay": str(targets["overlay"]),
+        "detector": detector,
+        "version": focuskit.__version__,
+    }
+
+
+def _png16(values: NDArray[np.float32]) -> bytes:
+    whole = np.rint(np.clip(values, 0, 65535)).astype(np.uint16)
+    done, data = cv2.imencode(".png", whole)
+    if not done:
+        raise OutputError("OpenCV could not encode a PNG; reinstall opencv-python-headless.")
+    return bytes(data)
+
+
+def _write(path: Path, data: bytes) -> None:
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".focuskit-")
+        temporary = Path(name)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as exc:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        raise OutputError(
+            f"{path} could not be written ({exc.strerror}); free some space or choose another "
+            "--output."
+        ) from exc

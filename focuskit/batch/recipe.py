@@ -1,0 +1,102 @@
+"""Recipes: what to do with a library, as a TOML file that can be kept, shared and compared."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from focuskit.cull.decide import Thresholds
+from focuskit.detect import DEFAULT_DETECTOR, DETECTORS
+from focuskit.errors import InputError, RangeError
+
+__all__ = ["Recipe", "load_recipe", "shipped_recipes"]
+
+_ACTIONS = ("cull", "score")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One run over a library.
+
+    Attributes:
+        do: "cull" or "score".
+        summary: one line for listings.
+        detector: name in DETECTORS.
+        thresholds: where culling draws its lines.
+    """
+
+    do: str
+    summary: str = ""
+    detector: str = DEFAULT_DETECTOR
+    thresholds: Thresholds = field(default_factory=Thresholds)
+
+
+def shipped_recipes() -> dict[str, Path]:
+    """Return the recipes that come with focuskit, by name."""
+    package = Path(__file__).resolve().parents[1]
+    # In a wheel pipelines/ lies inside the package, in a checkout beside it.
+    folder = next(
+        (
+            place
+            for place in (package / "pipelines", package.parent / "pipelines")
+            if place.is_dir()
+        ),
+        None,
+    )
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))} if folder else {}
+
+
+def load_recipe(name_or_path: str) -> Recipe:
+    """Read a recipe, checking every key and value before anything is done with it.
+
+    Args:
+        name_or_path: a name from `shipped_recipes` or a path to a TOML file.
+
+    Raises:
+        InputError: no such recipe, no TOML, or a key or value that makes no sense.
+        UnknownNameError: a detector that does not exist.
+    """
+    shipped = shipped_recipes()
+    path = shipped.get(name_or_path, Path(name_or_path))
+    if not path.is_file():
+        near = difflib.get_close_matches(name_or_path, shipped, n=1)
+        hint = f"Did you mean {near[0]}? " if near else ""
+        raise InputError(
+            f"There is no recipe {name_or_path!r}, neither shipped nor as a file. {hint}"
+            f"Shipped: {', '.join(shipped) or 'none'}."
+        )
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as exc:
+        raise InputError(f"The recipe {path} cannot be read as TOML: {exc}.") from exc
+    return _parse(table, path)
+
+
+def _parse(table: Mapping[str, Any], path: Path) -> Recipe:
+    _check_keys(table, [each.name for each in fields(Recipe)], path, "key")
+    do = table.get("do")
+    if do not in _ACTIONS:
+        raise InputError(f"{path}: 'do' must be one of {', '.join(_ACTIONS)}, found {do!r}.")
+    detector = str(table.get("detector", DEFAULT_DETECTOR))
+    if detector not in DETECTORS:
+        DETECTORS.get(detector)
+    lines = table.get("thresholds", {})
+    if not isinstance(lines, Mapping):
+        raise InputError(f"{path}: 'thresholds' must be a table, found {lines!r}.")
+    _check_keys(lines, [each.name for each in fields(Thresholds)], path, "threshold")
+    for key, value in lines.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+            raise RangeError(f"{path}: the threshold {key} must be a number >= 0, found {value!r}.")
+    return Recipe(do, str(table.get("summary", "")), detector, Thresholds(**lines))
+
+
+def _check_keys(table: Mapping[str, Any], known: Collection[str], path: Path, what: str) -> None:
+    for key in table:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}."
+            raise InputError(f"{path}: there is no {what} {key!r}; {hint}")

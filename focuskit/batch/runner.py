@@ -1,0 +1,127 @@
+"""One function over many shots on all cores, through dask."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any, TypeVar
+
+import cv2
+
+from focuskit.batch.library import Problem, Shot
+from focuskit.errors import BatchError, FocuskitError
+
+__all__ = ["cores", "run_shots"]
+
+R = TypeVar("R")
+
+# A few shots are done before worker processes have even started.
+_FEW_SHOTS = 32
+_SHOTS_PER_TASK = 8
+_TASKS_IN_FLIGHT_PER_WORKER = 3
+
+
+def cores() -> int:
+    """Return the number of CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run_shots(
+    job: Callable[[Shot], R], shots: Sequence[Shot], *, workers: int | None = None
+) -> Iterator[tuple[Shot, R | Problem]]:
+    """Run `job` on every shot and yield each outcome as it comes.
+
+    Up to 32 shots run on threads of this process; more on worker processes, started by spawn
+    because the OpenMP in LibRaw deadlocks under fork. A shot whose job raises a FocuskitError, or
+    takes its worker down, comes back as a Problem and the others go on.
+
+    Args:
+        job: picklable; takes a shot. It runs with one OpenCV thread.
+        shots: what to do; tasks carry these, never pixels.
+        workers: how many shots at once; None for as many as there are cores.
+
+    Raises:
+        BatchError: the workers could not be started.
+    """
+    if not shots:
+        return
+    count = min(workers or cores(), len(shots))
+    batch = _SHOTS_PER_TASK if len(shots) > _FEW_SHOTS else 1
+    batches = iter([shots[i : i + batch] for i in range(0, len(shots), batch)])
+    with _client(count, processes=len(shots) > _FEW_SHOTS) as client:
+        yield from _as_they_come(client, job, batches, count * _TASKS_IN_FLIGHT_PER_WORKER)
+
+
+@contextmanager
+def _client(workers: int, *, processes: bool) -> Iterator[Any]:
+    from distributed import Client, LocalCluster
+
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    try:
+        cluster = LocalCluster(
+            n_workers=workers if processes else 1,
+            threads_per_worker=1 if processes else workers,
+            processes=processes,
+            dashboard_address=None,
+            silence_logs=logging.CRITICAL,
+        )
+    except (OSError, RuntimeError, TimeoutError) as exc:
+        raise BatchError(
+            f"dask could not start {workers} workers ({exc}); try --workers 1."
+        ) from exc
+    with cluster, Client(cluster) as client:
+        yield client
+
+
+def _as_they_come(
+    client: Any, job: Callable[[Shot], R], batches: Iterator[Sequence[Shot]], window: int
+) -> Iterator[tuple[Shot, R | Problem]]:
+    from distributed import as_completed
+
+    def submit(batch: Sequence[Shot]) -> Any:
+        future = client.submit(_run_batch, job, tuple(batch), pure=False)
+        pending[future.key] = batch
+        return future
+
+    pending: dict[str, Sequence[Shot]] = {}
+    first = [submit(batch) for batch in islice(batches, window)]
+    done = as_completed(first)
+    for future in done:
+        batch = pending.pop(future.key)
+        if future.status == "finished":
+            yield from zip(batch, future.result(), strict=True)
+        elif len(batch) > 1:
+            # One shot took the worker down with all its batch: alone, each shows whether it was it.
+            for shot in batch:
+                done.add(submit([shot]))
+        else:
+            yield batch[0], _taken_down(batch[0], future.exception())
+        for batch in islice(batches, 1):
+            done.add(submit(batch))
+
+
+def _taken_down(shot: Shot, error: BaseException) -> Problem:
+    from distributed import KilledWorker
+
+    if not isinstance(error, KilledWorker):
+        raise error
+    return Problem(
+        shot.name,
+        f"{shot.judged} took its worker process down several times (its decoder crashed or ran out "
+        "of memory); the file is probably damaged.",
+    )
+
+
+def _run_batch(job: Callable[[Shot], R], shots: Sequence[Shot]) -> list[R | Problem]:
+    cv2.setNumThreads(1)
+    return [_run_one(job, shot) for shot in shots]
+
+
+def _run_one(job: Callable[[Shot], R], shot: Shot) -> R | Problem:
+    try:
+        return job(shot)
+    except FocuskitError as exc:
+        return Problem(shot.name, str(exc))

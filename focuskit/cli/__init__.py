@@ -1,0 +1,73 @@
+"""The `focuskit` command."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from focuskit.cli import _exit
+from focuskit.cli.bench import bench
+from focuskit.cli.cull import cull
+from focuskit.cli.detect import detect
+from focuskit.cli.doctor import doctor
+from focuskit.cli.evaluate import evaluate
+from focuskit.cli.names import names
+from focuskit.cli.run import run
+from focuskit.cli.score import score
+from focuskit.errors import FocuskitError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="focuskit",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,
+)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        import focuskit
+
+        typer.echo(f"focuskit {focuskit.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _focuskit(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Find where photographs are in focus, and put that to work.
+
+    Data goes to stdout, progress and messages to stderr. Exit codes: 0 all done, 1 fatal, 2 usage,
+    3 some photos failed (each is listed, the rest are done), 4 nothing matched, 130 interrupted.
+    """
+
+
+app.command()(cull)
+app.command()(score)
+app.command()(detect)
+app.command()(run)
+app.command()(evaluate)
+app.command()(names)
+app.command()(doctor)
+app.add_typer(bench)
+
+
+def main() -> None:
+    """Run the command line and leave with the documented exit code."""
+    try:
+        app()
+    except FocuskitError as exc:
+        typer.echo(f"focuskit: {exc}", err=True)
+        sys.exit(_exit.FATAL)
+    except KeyboardInterrupt:
+        typer.echo("focuskit: interrupted; repeat the command to do it again.", err=True)
+        sys.exit(_exit.INTERRUPTED)

@@ -1,0 +1,66 @@
+"""Options that several commands share, each said once."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = [
+    "DetectorOption",
+    "Format",
+    "FormatOption",
+    "LibraryArgument",
+    "MaxMegapixelsOption",
+    "OutputOption",
+    "OverwriteOption",
+    "PhotosArgument",
+    "WorkersOption",
+]
+
+
+class Format(StrEnum):
+    """How data is printed on stdout."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+    CSV = "csv"
+
+
+def _detectors(incomplete: str) -> list[str]:
+    from focuskit.detect import DETECTORS
+
+    return [row.name for row in DETECTORS if row.name.startswith(incomplete)]
+
+
+LibraryArgument = Annotated[
+    list[Path], typer.Argument(help="Folders (with everything below) and photos.")
+]
+PhotosArgument = Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.")]
+FormatOption = Annotated[Format, typer.Option("--format", "-f", help="What stdout carries.")]
+OutputOption = Annotated[
+    Path, typer.Option("--output", "-o", help="Folder for results; outside the library.")
+]
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", help="Replace results that are there already.")
+]
+DetectorOption = Annotated[
+    str,
+    typer.Option(
+        "--detector", "-d", help="Blur detector; see `focuskit names`.", autocompletion=_detectors
+    ),
+]
+WorkersOption = Annotated[
+    int | None, typer.Option("--workers", "-j", min=1, help="Photos at once; default: all cores.")
+]
+MaxMegapixelsOption = Annotated[
+    float | None,
+    typer.Option(
+        "--max-megapixels",
+        min=0.001,
+        help="Refuse larger photos; default: 250, or FOCUSKIT_MAX_MEGAPIXELS.",
+    ),
+]

@@ -1,0 +1,154 @@
+"""Data on stdout, progress and messages on stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from focuskit.cli._options import Format
+from focuskit.errors import OutputError
+
+if TYPE_CHECKING:
+    from focuskit.batch.culling import Progress
+    from focuskit.batch.library import Problem
+
+__all__ = ["output_folder", "print_rows", "progress_bar", "report_problems", "say"]
+
+
+def say(text: str) -> None:
+    """Tell the person at the keyboard; stdout stays clean."""
+    typer.echo(text, err=True)
+
+
+def report_problems(problems: Sequence[Problem]) -> None:
+    """List what failed, one sentence each."""
+    for problem in problems:
+        say(f"{problem.name}: {problem.message}")
+
+
+def print_rows(
+    records: Sequence[Mapping[str, Any]],
+    rows: Sequence[Mapping[str, Any]],
+    columns: Sequence[str],
+    how: Format,
+) -> None:
+    """Print data on stdout.
+
+    Args:
+        records: nested, for JSON.
+        rows: flat, for CSV and tables.
+        columns: what the table shows.
+        how: the format.
+    """
+    from focuskit.batch.records import to_csv, to_jsonl
+
+    if how is Format.JSON:
+        typer.echo(json.dumps(list(records), ensure_ascii=False, indent=2))
+    elif how is Format.JSONL:
+        typer.echo(to_jsonl(records), nl=False)
+    elif how is Format.CSV:
+        typer.echo(to_csv(rows), nl=False)
+    else:
+        _print_table(rows, columns)
+
+
+@contextmanager
+def progress_bar(label: str) -> Iterator[Progress | None]:
+    """Show a bar with speed, failures and time left; nothing where stderr is no terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[speed]}"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[failures]}"),
+        console=console,
+        transient=True,
+    ) as bar:
+        task = bar.add_task(label, total=None, speed="", failures="")
+
+        def advance(done: int, total: int, failed: int) -> None:
+            speed = bar.tasks[task].speed
+            bar.update(
+                task,
+                completed=done,
+                total=total,
+                speed=f"{speed:.1f}/s" if speed else "",
+                failures=f"{failed} failed" if failed else "",
+            )
+
+        yield advance
+
+
+def output_folder(folder: Path, inputs: Sequence[Path]) -> Path:
+    """Make the folder for results and return it.
+
+    Raises:
+        OutputError: it lies inside a library, is a file, or cannot be written to.
+    """
+    target = folder.resolve()
+    for path in inputs:
+        if path.is_dir() and target.is_relative_to(path.resolve()):
+            raise OutputError(
+                f"The output folder {folder} lies inside the library {path}, where nothing may be "
+                "changed; choose one outside with --output."
+            )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as exc:
+        raise OutputError(f"{folder} is a file, not a folder; choose another --output.") from exc
+    except OSError as exc:
+        raise OutputError(
+            f"The output folder {folder} cannot be made ({exc.strerror}); choose another --output."
+        ) from exc
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(f"The folder {folder} is read-only; choose another --output.")
+    return folder
+
+
+def _print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    shown = [[_cell(row.get(column)) for column in columns] for row in rows]
+    numeric = [
+        all(isinstance(row.get(column), int | float | None) for row in rows) for column in columns
+    ]
+    widths = [
+        max([len(column), *(len(line[index]) for line in shown)])
+        for index, column in enumerate(columns)
+    ]
+    for line in [list(columns), *shown]:
+        cells = [
+            text.rjust(width) if right else text.ljust(width)
+            for text, width, right in zip(line, widths, numeric, strict=True)
+        ]
+        typer.echo("  ".join(cells).rstrip())
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    # Control characters in a file name must not reach the terminal.
+    return "".join(
+        char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in str(value)
+    )

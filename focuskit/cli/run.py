@@ -1,0 +1,53 @@
+"""`focuskit run`: a recipe over a library."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from focuskit.cli._options import (
+    Format,
+    FormatOption,
+    LibraryArgument,
+    MaxMegapixelsOption,
+    OutputOption,
+    WorkersOption,
+)
+
+__all__ = ["run"]
+
+
+def _recipes(incomplete: str) -> list[str]:
+    from focuskit.batch.recipe import shipped_recipes
+
+    return [name for name in shipped_recipes() if name.startswith(incomplete)]
+
+
+RecipeArgument = Annotated[
+    str,
+    typer.Argument(
+        help="A recipe's name (see `focuskit names`) or a TOML file.", autocompletion=_recipes
+    ),
+]
+
+
+def run(
+    recipe: RecipeArgument,
+    library: LibraryArgument,
+    output: OutputOption = Path("focuskit-cull"),
+    workers: WorkersOption = None,
+    max_megapixels: MaxMegapixelsOption = None,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Run a recipe over a library; `focuskit cull` and `focuskit score` are recipes too."""
+    from focuskit.batch.recipe import load_recipe
+    from focuskit.cli.cull import cull_with
+    from focuskit.cli.score import score_with
+
+    loaded = load_recipe(recipe)
+    if loaded.do == "cull":
+        cull_with(loaded, library, output, workers, max_megapixels, output_format)
+    else:
+        score_with(loaded, library, workers, max_megapixels, output_format)

@@ -1,0 +1,134 @@
+"""What a verdict rests on: numbers with units, taken at 100 % where the picture is judged."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from focuskit.blurmap import BlurMap
+from focuskit.color import encoded_gray
+from focuskit.cull.subject import Region
+from focuskit.errors import InputError
+from focuskit.optics.edges import Edges, measure_edges
+from focuskit.optics.noise import measure_noise
+from focuskit.photo import Photo
+
+__all__ = ["Evidence", "Measures", "ScoreInfo", "Scorer", "measure"]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What scorers look at: the whole frame small, its map, and one box of it at 100 %.
+
+    Attributes:
+        photo: the whole frame, small.
+        blur_map: its map, of the same size.
+        crop: the judged box in native pixels.
+        region: where that box lies.
+        noise_sigma: noise of the shot on the encoded scale, where it is known better than from this
+            box; None to take it from the box.
+    """
+
+    photo: Photo
+    blur_map: BlurMap
+    crop: Photo
+    region: Region
+    noise_sigma: float | None = None
+
+    @cached_property
+    def gray(self) -> NDArray[np.float32]:
+        """The crop as encoded luminance, (H, W) in [0, 1]."""
+        return encoded_gray(self.crop)
+
+    @cached_property
+    def noise(self) -> float:
+        """Noise σ at 100 % on the encoded scale of 0 to 1."""
+        return measure_noise(self.gray) if self.noise_sigma is None else self.noise_sigma
+
+    @cached_property
+    def edges(self) -> Edges:
+        """Edges of the crop with their width in native pixels."""
+        return measure_edges(self.gray, noise_sigma=self.noise)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreInfo:
+    """What a number means.
+
+    Attributes:
+        name: key in every table and file.
+        unit: "px", "share", "EV", "ratio"...; empty for a plain number.
+        low, high: range; NaN says that it cannot be measured on this photo.
+        higher_is_better: None where neither end is better.
+        meaning: one sentence for people.
+    """
+
+    name: str
+    unit: str
+    low: float
+    high: float
+    higher_is_better: bool | None
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scorer:
+    """A measurement: its facts and the function that takes it."""
+
+    info: ScoreInfo
+    measure: Callable[[Evidence], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """The numbers of one shot.
+
+    Attributes:
+        values: by scorer name; NaN where a number could not be taken.
+        region: the box that they were taken in.
+    """
+
+    values: Mapping[str, float]
+    region: Region
+
+    def __getitem__(self, name: str) -> float:
+        return self.values[name]
+
+
+def measure(candidates: Sequence[Evidence], scorers: Mapping[str, Scorer]) -> Measures:
+    """Measure the boxes of one shot and return the numbers of the sharpest.
+
+    The sharpest decides because the plane of focus is somewhere: a photo is missed only where no
+    box worth looking at is sharp.
+
+    Args:
+        candidates: boxes of the same shot, the most promising first.
+        scorers: what to take, by name; must hold "edge_sigma" and
+            "motion_ratio".
+
+    Raises:
+        InputError: no box was given.
+    """
+    if not candidates:
+        raise InputError("A photo is measured in at least one box; got none.")
+    # Of one noise for all boxes, the flattest tells it best: texture reads as noise too.
+    noise = min(evidence.noise for evidence in candidates)
+    boxes = [replace(evidence, noise_sigma=noise) for evidence in candidates]
+    chosen = min(boxes, key=lambda box: _preference(box, scorers))
+    values = {name: float(scorer.measure(chosen)) for name, scorer in scorers.items()}
+    return Measures(values, chosen.region)
+
+
+def _preference(box: Evidence, scorers: Mapping[str, Scorer]) -> tuple[bool, bool, float]:
+    """Order boxes: with edges before those without, judged along two directions, sharpest first.
+
+    Edges along the path of a moving camera stay sharp: a box that has no others proves nothing.
+    """
+    width = scorers["edge_sigma"].measure(box)
+    one_way = math.isnan(scorers["motion_ratio"].measure(box))
+    return math.isnan(width), one_way, width

@@ -1,0 +1,154 @@
+"""The results of a cull as files: CSV, JSONL and one HTML contact sheet."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+import focuskit
+from focuskit.batch.culling import Culled
+from focuskit.batch.records import flat, to_csv, to_jsonl
+from focuskit.errors import OutputError
+
+__all__ = ["pictures_folder", "write_results"]
+
+_STEM = "focuskit-cull"
+# Up to here the pictures go into the page, which can then be mailed; beyond, it would not open.
+_MOST_INLINE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Shots that the page shows together: a set, or everything between two sets."""
+
+    title: str
+    kind: str
+    records: tuple[dict[str, Any], ...]
+
+
+@contextmanager
+def pictures_folder(output: Path) -> Iterator[Path]:
+    """Give a folder for thumbnails that is gone afterwards, unless `write_results` kept it."""
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=f".{_STEM}-pictures-", dir=output))
+    except OSError as exc:
+        raise OutputError(
+            f"Nothing can be written to {output} ({exc.strerror}); choose another --output."
+        ) from exc
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_results(
+    output: Path, culled: Culled, records: Sequence[dict[str, Any]], pictures: Path
+) -> Path:
+    """Write the table, the records and the contact sheet; return the sheet's path.
+
+    Earlier results of the same names are replaced, whole or not at all.
+
+    Args:
+        output: folder to write to.
+        culled: what came out, for the pictures' names.
+        records: one per shot, as `cull_records` gives them.
+        pictures: folder that the workers wrote their pictures to.
+
+    Raises:
+        OutputError: the folder cannot be written to.
+    """
+    try:
+        source = _picture_source(output, pictures, len(culled.judgements))
+        stems = {judgement.shot.name: judgement.picture for judgement in culled.judgements}
+        page = _page(records, stems, source)
+        _replace(output / f"{_STEM}.csv", to_csv([flat(record) for record in records]))
+        _replace(output / f"{_STEM}.jsonl", to_jsonl(records))
+        _replace(output / f"{_STEM}.html", page)
+    except OSError as exc:
+        raise OutputError(
+            f"The results could not be written to {output} ({exc.strerror}); free some space or "
+            "choose another --output."
+        ) from exc
+    return output / f"{_STEM}.html"
+
+
+def _picture_source(output: Path, pictures: Path, count: int) -> Any:
+    if count <= _MOST_INLINE:
+        return lambda name: _data_uri(pictures / name)
+    beside = output / f"{_STEM}-pictures"
+    shutil.rmtree(beside, ignore_errors=True)
+    shutil.copytree(pictures, beside)
+    return lambda name: f"{beside.name}/{name}"
+
+
+def _data_uri(path: Path) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
+
+
+def _page(records: Sequence[dict[str, Any]], stems: dict[str, str | None], source: Any) -> str:
+    environment = Environment(
+        loader=PackageLoader("focuskit.review"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["shutter"] = _shutter
+
+    def picture(record: dict[str, Any], kind: str) -> str:
+        return str(source(f"{stems[record['shot']]}-{kind}.jpg"))
+
+    failed = [record for record in records if record["verdict"] == "failed"]
+    return environment.get_template("contact_sheet.html.j2").render(
+        groups=_groups([record for record in records if record["verdict"] != "failed"]),
+        failed=failed,
+        counts={
+            verdict: sum(record["verdict"] == verdict for record in records)
+            for verdict in ("keeper", "reject", "cant-tell", "failed")
+        },
+        picture=picture,
+        version=focuskit.__version__,
+    )
+
+
+def _groups(records: Sequence[dict[str, Any]]) -> list[_Group]:
+    """Put sets first where they were taken, best frame first, and singles in their own group."""
+    sets: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    singles: list[dict[str, Any]] = []
+    for record in records:
+        place = record["set"]
+        if place:
+            sets.setdefault((place["kind"], place["number"]), []).append(record)
+        else:
+            singles.append(record)
+    groups = [
+        _Group(
+            f"{kind.capitalize()} of {len(members)}",
+            kind,
+            tuple(sorted(members, key=lambda record: (record["set"]["rank"], record["shot"]))),
+        )
+        for (kind, _), members in sorted(sets.items(), key=lambda item: item[0][1])
+    ]
+    if singles:
+        groups.append(_Group("Single shots" if groups else "All shots", "single", tuple(singles)))
+    return groups
+
+
+def _shutter(exposure_s: float | None) -> str:
+    if not exposure_s:
+        return ""
+    return f"1/{1 / exposure_s:.0f} s" if exposure_s < 0.4 else f"{exposure_s:g} s"
+
+
+def _replace(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.part")
+    temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
+    temporary.replace(path)

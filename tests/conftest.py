@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from numpy.typing import NDArray
+from PIL import Image
+
+from focuskit.color import encode_srgb
+from tests.scenes import ROOT, make_scene
+
+# The machine may be busy: how long one example takes says nothing about the law.
+settings.register_profile("focuskit", deadline=None)
+settings.load_profile("focuskit")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real photos beside the checkout; a user's machine has none."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("no real photos beside the checkout (../shared/data)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def scene() -> NDArray[np.float32]:
+    """A sharp scene in linear light, (480, 640, 3): discs of all sizes with fine texture."""
+    return make_scene(480, 640, seed=7)
+
+
+@pytest.fixture
+def save_jpeg(tmp_path: Path) -> Callable[..., Path]:
+    """Write a linear picture as a JPEG with EXIF; gives its path."""
+
+    def save(
+        name: str,
+        rgb: NDArray[np.float32],
+        *,
+        taken_at: datetime | None = None,
+        serial: str = "42",
+        exposure_s: float = 0.01,
+        folder: Path = tmp_path,
+        noise: float = 0.004,
+    ) -> Path:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        encoded = encode_srgb(np.minimum(rgb, np.float32(1)))
+        encoded = encoded + np.random.default_rng(1).normal(0, noise, encoded.shape)
+        pixels = np.rint(np.clip(encoded, 0, 1) * 255).astype(np.uint8)
+        exif = Image.Exif()
+        exif[0x010F], exif[0x0110] = "Maker", "Model"
+        details = exif.get_ifd(0x8769)
+        details[0x829A], details[0x829D], details[0x8827] = exposure_s, 4.0, 100
+        details[0xA431] = serial
+        if taken_at is not None:
+            details[0x9003] = taken_at.strftime("%Y:%m:%d %H:%M:%S")
+            details[0x9291] = f"{taken_at.microsecond // 1000:03d}"
+        Image.fromarray(pixels).save(path, quality=92, exif=exif)
+        return path
+
+    return save
+
+
+@pytest.fixture
+def moment() -> datetime:
+    return datetime(2026, 5, 17, 10, 30, 0)

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from focuskit.batch.library import Problem, Shot
+from focuskit.batch.runner import cores, run_shots
+from focuskit.errors import PhotoUnreadableError
+
+
+def _shots(count: int) -> list[Shot]:
+    return [
+        Shot(f"{i:03d}.jpg", Path(f"{i:03d}.jpg"), (Path(f"{i:03d}.jpg"),)) for i in range(count)
+    ]
+
+
+def double(shot: Shot) -> int:
+    return int(shot.judged.stem) * 2
+
+
+def refuse_odd(shot: Shot) -> int:
+    if int(shot.judged.stem) % 2:
+        raise PhotoUnreadableError(f"{shot.judged} is odd.")
+    return int(shot.judged.stem)
+
+
+def die_on_five(shot: Shot) -> int:
+    if int(shot.judged.stem) == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return int(shot.judged.stem)
+
+
+def break_on_three(shot: Shot) -> int:
+    return 1 // (int(shot.judged.stem) - 3)
+
+
+@pytest.mark.parametrize("count", [1, 5, 40])
+def test_every_shot_is_done_once(count: int) -> None:
+    outcomes = {shot.name: outcome for shot, outcome in run_shots(double, _shots(count), workers=2)}
+
+    assert outcomes == {f"{i:03d}.jpg": 2 * i for i in range(count)}
+
+
+def test_nothing_to_do_starts_nothing() -> None:
+    assert list(run_shots(double, [])) == []
+
+
+def test_a_photo_that_fails_does_not_stop_the_others() -> None:
+    outcomes = {shot.name: outcome for shot, outcome in run_shots(refuse_odd, _shots(6))}
+
+    failed = [name for name, outcome in outcomes.items() if isinstance(outcome, Problem)]
+    assert sorted(failed) == ["001.jpg", "003.jpg", "005.jpg"]
+    assert outcomes["001.jpg"] == Problem("001.jpg", "001.jpg is odd.")
+    assert outcomes["004.jpg"] == 4
+
+
+def test_a_photo_that_kills_its_worker_is_named_and_the_others_are_done() -> None:
+    outcomes = {shot.name: outcome for shot, outcome in run_shots(die_on_five, _shots(40))}
+
+    assert len(outcomes) == 40
+    assert isinstance(outcomes["005.jpg"], Problem)
+    assert "took its worker process down" in outcomes["005.jpg"].message
+    assert {name for name, outcome in outcomes.items() if isinstance(outcome, Problem)} == {
+        "005.jpg"
+    }
+
+
+@pytest.mark.parametrize("count", [5, 40])
+def test_a_bug_keeps_its_own_exception(count: int) -> None:
+    with pytest.raises(ZeroDivisionError):
+        list(run_shots(break_on_three, _shots(count)))
+
+
+def test_there_is_at_least_one_core() -> None:
+    assert cores() >= 1

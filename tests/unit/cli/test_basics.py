@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from focuskit.batch.recipe import load_recipe, shipped_recipes
+from focuskit.cull.decide import Thresholds
+from tests.scenes import SAMPLES
+from tests.unit.cli.conftest import Run
+
+COMMANDS = ["bench", "cull", "detect", "doctor", "evaluate", "names", "run", "score"]
+
+
+def test_help_lists_every_command(focuskit: Run) -> None:
+    answer = focuskit("--help")
+
+    assert answer.returncode == 0
+    listed = answer.stdout.split("Commands:")[1]
+    assert all(f"  {command}" in listed for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(focuskit: Run, command: str) -> None:
+    answer = focuskit(command, "--help")
+
+    assert answer.returncode == 0
+    assert "Usage: focuskit" in answer.stdout
+
+
+def test_help_starts_in_under_half_the_time_of_importing_torch() -> None:
+    def seconds(*command: str) -> float:
+        best = 1e9
+        for _ in range(3):
+            started = time.perf_counter()
+            subprocess.run(command, check=True, capture_output=True)
+            best = min(best, time.perf_counter() - started)
+        return best
+
+    entry = str(Path(sys.executable).parent / "focuskit")
+
+    assert seconds(entry, "--help") < seconds(sys.executable, "-c", "import torch") / 2
+
+
+def test_version(focuskit: Run) -> None:
+    assert focuskit("--version").stdout.startswith("focuskit 0.")
+
+
+def test_a_wrong_option_is_a_usage_error(focuskit: Run) -> None:
+    answer = focuskit("cull", "--colour", "red", SAMPLES)
+
+    assert answer.returncode == 2
+    assert answer.stdout == ""
+    assert "--colour" in answer.stderr
+
+
+def test_completion_can_be_shown(focuskit: Run) -> None:
+    answer = focuskit("--show-completion", "bash", _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1")
+
+    assert answer.returncode == 0
+    assert "_focuskit_completion" in answer.stdout
+
+
+def test_completion_knows_detectors(focuskit: Run) -> None:
+    answer = focuskit(
+        _FOCUSKIT_COMPLETE="complete_bash",
+        COMP_WORDS="focuskit cull --detector re",
+        COMP_CWORD="3",
+    )
+
+    assert answer.stdout.split() == ["reblur"]
+
+
+def test_names_lists_detectors_scorers_and_recipes(focuskit: Run) -> None:
+    rows = json.loads(focuskit("names", "--format", "json").stdout)
+
+    kinds = {(row["kind"], row["name"]) for row in rows}
+    assert {("detector", "lbp"), ("scorer", "edge_sigma"), ("recipe", "cull")} <= kinds
+    assert all(row["what"] for row in rows)
+
+
+def test_doctor_tells_what_it_found(focuskit: Run) -> None:
+    answer = focuskit("doctor", "--format", "json")
+
+    rows = {(row["what"], row["name"]): row for row in json.loads(answer.stdout)}
+    assert answer.returncode == 0
+    assert rows["version", "torch"]["state"] == "ok"
+    assert rows["codec", "RAW"]["detail"].startswith("LibRaw 0.")
+    assert ("program", "exiftool") in rows
+    assert ("program", "GIMP") in rows
+    assert any(what == "weights" for what, _ in rows)
+    assert any(what == "device" for what, _ in rows)
+
+
+def test_the_shipped_cull_recipe_says_what_the_defaults_are() -> None:
+    assert load_recipe("cull").thresholds == Thresholds()
+    assert set(shipped_recipes()) == {"cull", "score"}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("do = 'clul'", "must be one of cull, score, found 'clul'"),
+        ("do = 'cull'\ndetektor = 'lbp'", "no key 'detektor'; did you mean detector?"),
+        ("do = 'cull'\ndetector = 'lpb'", "did you mean lbp?"),
+        ("do = 'cull'\n[thresholds]\nleast_edge = 3", "did you mean least_edges?"),
+        ("do = 'cull'\n[thresholds]\nleast_edges = 'x'", "must be a number >= 0, found 'x'"),
+        ("do = 'cull'\nthresholds = 3", "'thresholds' must be a table"),
+        ("do = ", "cannot be read as TOML"),
+    ],
+)
+def test_a_wrong_recipe_is_refused_before_any_work(
+    focuskit: Run, tmp_path: Path, text: str, words: str
+) -> None:
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text(text)
+
+    answer = focuskit("run", recipe, SAMPLES)
+
+    assert answer.returncode == 1
+    assert words in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_a_recipe_that_is_not_there_is_named(focuskit: Run) -> None:
+    answer = focuskit("run", "culll", SAMPLES)
+
+    assert answer.returncode == 1
+    assert "no recipe 'culll'" in answer.stderr
+    assert "Did you mean cull?" in answer.stderr
