@@ -63,7 +63,7 @@ def bench_decode(photos: int, detector: str, workers: int | None) -> list[dict[s
 
 
 def camera_jpeg() -> bytes:
-    """Return a 24 MP JPEG as heavy to decode as a camera's: detail at all scales, and noise."""
+    """Return a 24 MP JPEG about as heavy as a camera's: detail at all scales, and noise."""
     rng = np.random.default_rng(24)
     picture = np.full((_HEIGHT, _WIDTH, 3), 90, np.uint8)
     for _ in range(2500):
@@ -73,11 +73,14 @@ def camera_jpeg() -> bytes:
         colour = tuple(int(each) for each in rng.integers(20, 235, 3))
         cv2.circle(picture, centre, radius, colour, -1, cv2.LINE_AA)
     picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), 0.7), np.uint8)
-    grain = np.zeros((_HEIGHT, _WIDTH, 3), np.int8)
     cv2.setRNGSeed(24)
-    cv2.randn(grain, (0, 0, 0), (3, 3, 3))
-    noisy = np.asarray(cv2.add(picture, grain, dtype=cv2.CV_8U), np.uint8)
-    return _encode(noisy)
+    # Surfaces have texture at every scale; the finest octave stands for the sensor's noise too.
+    for octave in range(5):
+        grain = np.zeros((_HEIGHT >> octave, _WIDTH >> octave, 3), np.int8)
+        cv2.randn(grain, (0, 0, 0), (4, 4, 4))
+        large = cv2.resize(grain.astype(np.float32), (_WIDTH, _HEIGHT)).astype(np.int8)
+        picture = np.asarray(cv2.add(picture, large, dtype=cv2.CV_8U), np.uint8)
+    return _encode(picture)
 
 
 def _encode(picture: NDArray[np.uint8]) -> bytes:

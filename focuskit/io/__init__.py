@@ -1,0 +1,26 @@
+"""Photos in and out: every file format becomes a `Photo` in linear light, and back."""
+
+from __future__ import annotations
+
+import logging
+
+from focuskit.io.frame import Frame
+from focuskit.io.metadata import read_exif
+from focuskit.io.read import open_frame, read_photo, read_preview
+from focuskit.io.source import DEFAULT_MAX_MEGAPIXELS, PHOTO_SUFFIXES, RAW_SUFFIXES
+from focuskit.io.write import write_photo
+
+__all__ = [
+    "DEFAULT_MAX_MEGAPIXELS",
+    "PHOTO_SUFFIXES",
+    "RAW_SUFFIXES",
+    "Frame",
+    "open_frame",
+    "read_exif",
+    "read_photo",
+    "read_preview",
+    "write_photo",
+]
+
+# Warnings about odd files go to whoever configured logging, not to a stranger's terminal.
+logging.getLogger("focuskit.io").addHandler(logging.NullHandler())

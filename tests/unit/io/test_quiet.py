@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import os
+import threading
+import time
+
+import pytest
+
+from focuskit.io.quiet import native_noise_held
+
+
+def test_noise_is_held_and_everything_else_passes(capfd: pytest.CaptureFixture[str]) -> None:
+    os.write(2, b"before\n")
+    with native_noise_held():
+        os.write(2, b"Corrupt JPEG data: 82 extraneous bytes before marker 0xd9\n")
+        os.write(2, b"unknown file: Unexpected end of file\n")
+        os.write(2, b"50 % done\n")
+    os.write(2, b"after\n")
+    assert capfd.readouterr().err == "before\n50 % done\nafter\n"
+
+
+def test_lines_of_many_threads_all_arrive(capfd: pytest.CaptureFixture[str]) -> None:
+    def decode(number: int) -> None:
+        for turn in range(20):
+            with native_noise_held():
+                os.write(2, f"{number}:{turn}\n".encode())
+                time.sleep(0.0005)
+
+    threads = [threading.Thread(target=decode, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    wanted = {f"{number}:{turn}" for number in range(4) for turn in range(20)}
+    assert set(capfd.readouterr().err.split()) == wanted
+
+
+def test_an_error_gives_standard_error_back(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ValueError, match="x"), native_noise_held():
+        raise ValueError("x")
+    os.write(2, b"still here\n")
+    assert capfd.readouterr().err == "still here\n"
