@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from focuskit.batch.culling import decide_all
-from focuskit.batch.judge import Judge, Judgement
+from focuskit.batch.judge import Judge
 from focuskit.batch.library import Problem, Shot, find_shots
 from focuskit.batch.runner import cores, run_shots
 from focuskit.errors import BatchError
@@ -43,8 +43,8 @@ def bench_decode(photos: int, detector: str, workers: int | None) -> list[dict[s
         for index in range(1, photos):
             (library / f"IMG_{index:04d}.jpg").hardlink_to(library / "IMG_0000.jpg")
         shots = find_shots([library]).shots
-        decode_s, _ = _per_photo(_decode, shots, count)
-        cull_s, judgements = _per_photo(Judge(detector, pictures=pictures), shots, count)
+        decode_s, _, _ = _per_photo(_decode, shots, count)
+        cull_s, judgements, peak_mb = _per_photo(Judge(detector, pictures=pictures), shots, count)
         started = time.perf_counter()
         decide_all(judgements)
         whole_s = cull_s + (time.perf_counter() - started) / photos
@@ -58,7 +58,7 @@ def bench_decode(photos: int, detector: str, workers: int | None) -> list[dict[s
             "value": round(whole_s / decode_s, 2),
             "unit": "",
         },
-        {"what": "peak memory of a worker", "value": _peak_mb(), "unit": "MB"},
+        {"what": "peak memory of a worker", "value": peak_mb, "unit": "MB"},
     ]
 
 
@@ -77,7 +77,7 @@ def camera_jpeg() -> bytes:
     # Surfaces have texture at every scale; the finest octave stands for the sensor's noise too.
     for octave in range(5):
         grain = np.zeros((_HEIGHT >> octave, _WIDTH >> octave, 3), np.int8)
-        cv2.randn(grain, (0, 0, 0), (4, 4, 4))
+        cv2.randn(grain, np.zeros(3), np.full(3, 4.0))
         large = cv2.resize(grain.astype(np.float32), (_WIDTH, _HEIGHT)).astype(np.int8)
         picture = np.asarray(cv2.add(picture, large, dtype=cv2.CV_8U), np.uint8)
     return _encode(picture)
@@ -94,27 +94,40 @@ def _decode(shot: Shot) -> None:
     cv2.imdecode(data, cv2.IMREAD_COLOR)
 
 
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """A job that also tells the peak memory of the process that it runs in."""
+
+    job: Callable[[Shot], Any]
+
+    def __call__(self, shot: Shot) -> tuple[Any, float | None]:
+        return self.job(shot), _peak_mb()
+
+
 def _per_photo(
     job: Callable[[Shot], Any], shots: tuple[Shot, ...], workers: int
-) -> tuple[float, list[Judgement]]:
-    """Return the core seconds per photo once all workers are busy, and the outcomes."""
+) -> tuple[float, list[Any], float | None]:
+    """Return the core seconds per photo once all workers are busy, the outcomes, the peak in MB."""
     outcomes: list[Any] = []
+    peaks: list[float] = []
     times: list[float] = []
-    for _, outcome in run_shots(job, shots, workers=workers):
+    for _, outcome in run_shots(_Watched(job), shots, workers=workers):
         if isinstance(outcome, Problem):
             raise BatchError(f"The benchmark's photo failed: {outcome.message}")
-        outcomes.append(outcome)
+        outcomes.append(outcome[0])
+        peaks.extend(peak for peak in outcome[1:] if peak is not None)
         times.append(time.perf_counter())
     # The first task of each worker pays for starting it and importing everything.
     warm = len(times) // 3
-    return (times[-1] - times[warm - 1]) * workers / (len(times) - warm), outcomes
+    core_s = (times[-1] - times[warm - 1]) * workers / (len(times) - warm)
+    return core_s, outcomes, max(peaks, default=None)
 
 
 def _peak_mb() -> float | None:
+    # Not getrusage: what it tells begins with the memory of the process that started this one.
     try:
-        import resource
-    except ImportError:
-        # Windows does not keep the peak of processes that have ended.
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+    except OSError:
         return None
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    return round(peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6)
+    line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return round(int(line.split()[1]) * 1024 / 1e6)

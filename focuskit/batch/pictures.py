@@ -48,14 +48,14 @@ def overlay(picture: Rgb8, blur_map: BlurMap) -> Rgb8:
     resized = blur_map.resized(height, width)
     # What nobody can judge is shown as not in focus: a plain wall is not what was focused on.
     sharp = resized.in_focus_probability * np.minimum(1, resized.confidence * 2)
-    sharp = cv2.GaussianBlur(sharp, (0, 0), max(height, width) / 300)
+    smooth = cv2.GaussianBlur(sharp, (0, 0), max(height, width) / 300)
     gray = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)[..., None].astype(np.float32)
     dimmed = gray * np.array([0.75, 0.85, 1.0], np.float32) * np.float32(_DIM)
-    weight = np.clip((sharp - 0.25) / 0.5, 0, 1)[..., None]
+    weight = np.clip((smooth - 0.25) / 0.5, 0, 1)[..., None]
     mixed = picture * weight + dimmed * (1 - weight)
     shown = np.ascontiguousarray(np.rint(mixed), np.uint8)
     outlines, _ = cv2.findContours(
-        (sharp >= 0.5).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE
+        (smooth >= 0.5).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE
     )
     least = (max(height, width) / 60) ** 2
     large = [outline for outline in outlines if cv2.contourArea(outline) >= least]

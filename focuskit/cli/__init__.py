@@ -68,6 +68,8 @@ def main() -> None:
     except FocuskitError as exc:
         typer.echo(f"focuskit: {exc}", err=True)
         sys.exit(_exit.FATAL)
-    except KeyboardInterrupt:
-        typer.echo("focuskit: interrupted; repeat the command to do it again.", err=True)
-        sys.exit(_exit.INTERRUPTED)
+    except SystemExit as exc:
+        # typer turns Ctrl-C into this code without a word.
+        if exc.code == _exit.INTERRUPTED:
+            typer.echo("focuskit: interrupted; repeat the command to do it again.", err=True)
+        raise

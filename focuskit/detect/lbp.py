@@ -7,6 +7,7 @@ of the former around a pixel is its sharpness (Yi and Eramian 2016). What differ
 - The threshold that a neighbour must exceed follows the photo's noise instead of being constant.
 - Nothing is rescaled so that each photo's sharpest part becomes 1: a frame without any sharp part
   comes out low everywhere. The photo's own sharpest part only ever *raises* the bar.
+- Contrast that is not blurred at all counts as sharp even where no pattern is: clean outlines.
 - A guided filter, weighted by local contrast, takes the place of matting and belief propagation.
 
 References:
@@ -123,20 +124,26 @@ _FRAME_COC_PX = 1.2
 _FRAME_WEIGHT = 0.3
 _SHARPEST_SHARE = 0.05
 _TRUSTED = 0.5
+_CLEAN_EDGE = np.float32(0.7)
+_CLEAN_COC_PX = np.float32(1.0)
 
 
 def _probability(sharpness: Map, coc_diameter_px: Map, trust: Map) -> Map:
     """Judge against the photo's own sharpest part, but never against less than a sharp photo's.
 
     Patterns mix sharpness with contrast. So that a strong but soft structure does not pass as sharp
-    in a missed shot, the bar rises where even the photo's sharpest part is measurably blurred.
+    in a missed shot, the bar rises where even the photo's sharpest part is measurably blurred. And
+    since a clean outline of a flat shape holds no sharp pattern, contrast without blur speaks too.
     """
     root = np.sqrt(sharpness)
     reference = max(float(np.quantile(root, 0.95)), _FLOOR)
     judged = coc_diameter_px[trust > _TRUSTED]
     sharpest = float(np.quantile(judged, _SHARPEST_SHARE)) if judged.size else 0.0
     bar = _BAR + _FRAME_WEIGHT * min(max(sharpest - _FRAME_COC_PX, 0.0), 1.0)
-    return logistic(np.asarray(root / np.float32(reference), np.float32), centre=bar, slope=_SLOPE)
+    relative = np.asarray(root / np.float32(reference), np.float32)
+    by_patterns = logistic(relative, centre=bar, slope=_SLOPE)
+    by_width = _CLEAN_EDGE * trust * np.exp(-((coc_diameter_px / _CLEAN_COC_PX) ** 2))
+    return np.asarray(1 - (1 - by_patterns) * (1 - by_width), np.float32)
 
 
 _LEAST_TRUST = np.float32(0.2)

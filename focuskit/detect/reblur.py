@@ -27,9 +27,10 @@ Map = NDArray[np.float32]
 # The narrowest edges that a sharp lens, demosaicing and 8-bit JPEG leave: read as no blur.
 _SHARP_SIGMA_PX = 0.6
 # Fitted on a seeded half of CUHK's 604 training photos, native size and 320 px.
-_HALF_SHARP_SIGMA_PX = 0.8
+_SHARPNESS_RANGE_PX = (0.45, 0.9)
+_TYPICAL_SHARE = 0.6
 _DENSITY_SHARE = 0.1
-_BAR = 0.65
+_BAR = 0.6
 
 
 def detect_reblur(photo: Photo, *, working_long_edge: int | None = WORKING_LONG_EDGE) -> BlurMap:
@@ -51,7 +52,7 @@ def detect_reblur(photo: Photo, *, working_long_edge: int | None = WORKING_LONG_
     edges = measure_edges(working.gray, noise_sigma=working.noise_sigma)
     # Logarithm: blur is known to a ratio, not to a difference.
     width, weight = _gathered(working, edges, np.log1p(edges.sigma_px))
-    sharp, _ = _gathered(working, edges, np.exp(-((edges.sigma_px / _HALF_SHARP_SIGMA_PX) ** 2)))
+    sharp, _ = _gathered(working, edges, _sharpness(edges))
     sigma = np.expm1(np.maximum(_filled(working, width, weight), 0))
     # Blurs add in squares: what every photo has is no defocus.
     excess = np.sqrt(np.maximum(sigma * sigma - np.float32(_SHARP_SIGMA_PX**2), 0))
@@ -65,17 +66,33 @@ def detect_reblur(photo: Photo, *, working_long_edge: int | None = WORKING_LONG_
     )
 
 
+def _sharpness(edges: Edges) -> Map:
+    """Sharpness of each edge in [0, 1], against what the photo at hand can show.
+
+    A crisp photo sets a higher bar than one that is soft at 100 %, but within narrow limits: the
+    sharpest edges of a missed shot are still not sharp.
+    """
+    low, high = _SHARPNESS_RANGE_PX
+    typical = low
+    if len(edges):
+        order = np.argsort(edges.sigma_px)
+        heard = np.cumsum(edges.weight[order], dtype=np.float64)
+        middle = int(np.searchsorted(heard, 0.4 * heard[-1]))
+        typical += _TYPICAL_SHARE * float(edges.sigma_px[order][middle])
+    return np.asarray(np.exp(-((edges.sigma_px / np.float32(min(typical, high))) ** 2)), np.float32)
+
+
 def _probability(working: Working, sharp: Map, density: Map) -> Map:
     """Calibrate the local mean sharpness of edges; many edges speak for focus, few against."""
-    evidence = sharp + np.float32(_DENSITY_SHARE) * np.log((density + np.float32(0.003)) / _DENSE)
+    evidence = sharp + np.float32(_DENSITY_SHARE) * np.log((density + np.float32(0.0015)) / _DENSE)
     probability = logistic(evidence, centre=_BAR, slope=6)
     smooth = spread(working, probability, np.ones_like(probability), share=0.04)
     return logistic(smooth, centre=0.5, slope=7)
 
 
-_DENSE = np.float32(0.1)
+_DENSE = np.float32(0.05)
 # Weight of edges per cell, mean over a neighbourhood, at which confidence reaches one half.
-_HALF_TRUST = 0.02
+_HALF_TRUST = 0.01
 _TINY = np.float32(1e-6)
 
 
@@ -102,5 +119,5 @@ def _filled(working: Working, values: Map, weight: Map) -> Map:
         wide = spread(working, filled, trust, share=share)
         known = trust / (trust + np.float32(_HALF_TRUST))
         filled = np.asarray(known * filled + (1 - known) * wide, np.float32)
-        trust = np.maximum(trust, np.float32(0.01))
-    return spread(working, filled, np.maximum(weight, np.float32(0.05)), share=0.03)
+        trust = np.maximum(trust, np.float32(0.005))
+    return spread(working, filled, np.maximum(weight, np.float32(0.025)), share=0.03)

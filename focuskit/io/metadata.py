@@ -13,6 +13,9 @@ from focuskit.photo import Exif
 
 __all__ = ["read_exif"]
 
+# Cameras write their directories first; a RAW of 60 MB need not be read for its time.
+_HEAD_BYTES = 1 << 20
+
 
 def read_exif(path: str | os.PathLike[str]) -> Exif:
     """Read the EXIF data of a photo.
@@ -23,9 +26,15 @@ def read_exif(path: str | os.PathLike[str]) -> Exif:
     Raises:
         PhotoUnreadableError, UnsupportedFormatError, PhotoTooLargeError: see `open_frame`.
     """
+    file = load(path, None, head=_HEAD_BYTES)
+    if file.format == "raw":
+        exif = parse_exif(raw_block(file), str(path))
+        if exif.taken_at is not None:
+            return exif
     file = load(path, None)
     if file.format == "jpeg":
-        return parse_exif(read_markers(file).block, str(path))
+        info = read_markers(file)
+        return parse_exif(info.block, str(path), size=(info.width, info.height))
     if file.format == "raw":
         return parse_exif(raw_block(file), str(path))
     return open_frame(path, min_long_edge=1).exif

@@ -96,12 +96,15 @@ class PhotoFile:
             )
 
 
-def load(path: str | os.PathLike[str], max_megapixels: float | None) -> PhotoFile:
+def load(
+    path: str | os.PathLike[str], max_megapixels: float | None, *, head: int | None = None
+) -> PhotoFile:
     """Read a file and tell its format.
 
     Args:
         path: any file; only its content and, for TIFF-like ones, its suffix say what it is.
         max_megapixels: None takes FOCUSKIT_MAX_MEGAPIXELS or DEFAULT_MAX_MEGAPIXELS.
+        head: read no more than so many bytes from its beginning; None reads all.
 
     Raises:
         PhotoUnreadableError: missing, empty, a folder, or not permitted.
@@ -112,7 +115,7 @@ def load(path: str | os.PathLike[str], max_megapixels: float | None) -> PhotoFil
     if not limit > 0:
         raise RangeError(f"max_megapixels must be > 0, got {limit:g}.")
     place = Path(path)
-    data = _read(place)
+    data = _read(place, head)
     kind = _sniff(data, place.suffix.lower())
     if kind is None:
         raise UnsupportedFormatError(
@@ -134,11 +137,12 @@ def _limit() -> float:
         ) from exc
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, head: int | None) -> bytes:
     try:
         if path.is_dir():
             raise PhotoUnreadableError(f"{path} is a folder, not a photo; name the files in it.")
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(-1 if head is None else head)
     except FileNotFoundError as exc:
         raise PhotoUnreadableError(f"{path} does not exist; check its name and folder.") from exc
     except PermissionError as exc:

@@ -102,6 +102,7 @@ def _page(records: Sequence[dict[str, Any]], stems: dict[str, str | None], sourc
         lstrip_blocks=True,
     )
     environment.filters["shutter"] = _shutter
+    environment.filters["clock"] = _clock
 
     def picture(record: dict[str, Any], kind: str) -> str:
         return str(source(f"{stems[record['shot']]}-{kind}.jpg"))
@@ -140,6 +141,10 @@ def _groups(records: Sequence[dict[str, Any]]) -> list[_Group]:
     if singles:
         groups.append(_Group("Single shots" if groups else "All shots", "single", tuple(singles)))
     return groups
+
+
+def _clock(taken_at: str | None) -> str:
+    return taken_at[:19].replace("T", " ") if taken_at else ""
 
 
 def _shutter(exposure_s: float | None) -> str:
