@@ -230,9 +230,12 @@ def linearise_srgb(encoded: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def encode_srgb(linear: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return sRGB-encoded values for linear light; values above 1 go on along the curve."""
-    high = cv2.pow(np.maximum(linear, np.float32(0.0031308)), 1 / 2.4)
-    high = np.asarray(high, np.float32).reshape(linear.shape) * np.float32(1.055)
-    return np.where(linear <= 0.0031308, linear * np.float32(12.92), high - np.float32(0.055))
+    encoded = np.asarray(cv2.pow(np.maximum(linear, 0), 1 / 2.4), np.float32)
+    encoded = encoded.reshape(linear.shape)
+    encoded *= np.float32(1.055)
+    encoded -= np.float32(0.055)
+    np.multiply(linear, np.float32(12.92), out=encoded, where=linear <= np.float32(0.0031308))
+    return encoded
 
 
 def luminance(rgb: NDArray[np.float32], primaries: Primaries = "srgb") -> NDArray[np.float32]:

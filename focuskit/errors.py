@@ -20,7 +20,8 @@ FocuskitError
 └── BridgeError
 
 The text of each one is a sentence for the person at the keyboard: what was wrong, what was found,
-what to do. The command line shows it without a traceback; any other exception is a bug and keeps its own.
+what to do. The command line shows it without a traceback; any other exception is a bug and keeps
+its own.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["cull", "cull_with"]
 
-_COLUMNS = ("shot", "verdict", "score", "set", "rank", "edge_sigma", "in_focus_share", "reason")
+_COLUMNS = ("shot", "verdict", "score", "set", "rank", "edge_width", "in_focus_share", "reason")
 
 
 def cull(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from focuskit.cull.measures import Evidence, Measures, ScoreInfo, Scorer, measure
+from focuskit.cull.measures import Evidence, Measures, ScoreInfo, Scorer, gather, measure
 from focuskit.cull.scorers import SCORERS
 
-__all__ = ["SCORERS", "Evidence", "Measures", "ScoreInfo", "Scorer", "measure"]
+__all__ = ["SCORERS", "Evidence", "Measures", "ScoreInfo", "Scorer", "gather", "measure"]

@@ -21,7 +21,7 @@ class Thresholds:
     """Where the lines are drawn. A recipe may set each of them.
 
     Attributes:
-        sharp_sigma_px: edge width that lens, demosaic and sharpening leave in a sharp photo.
+        sharp_width_px: edge width that lens, demosaic and sharpening leave in a sharp photo.
         coc_limit_px: a circle of confusion up to this is forgiven on any photo.
         coc_limit_share: the same as a share of the diagonal, for photos of many megapixels; 1/1500
             is the classical limit for a print seen at arm's length.
@@ -34,7 +34,7 @@ class Thresholds:
         close_call: edge widths within this factor of the limit are left to the eye.
     """
 
-    sharp_sigma_px: float = 0.8
+    sharp_width_px: float = 0.85
     coc_limit_px: float = 2.0
     coc_limit_share: float = 0.000667
     least_edges: float = 40
@@ -45,13 +45,13 @@ class Thresholds:
     burst_tolerance: float = 1.12
     close_call: float = 1.05
 
-    def limit_sigma_px(self, frame_diagonal_px: float) -> float:
-        """Return the edge width, σ in native pixels, beyond which a photo is out of focus.
+    def limit_width_px(self, frame_diagonal_px: float) -> float:
+        """Return the edge width in native pixels beyond which a photo is out of focus.
 
         The allowed circle of confusion adds to what a sharp photo has: variances add.
         """
         coc = max(self.coc_limit_px, self.coc_limit_share * frame_diagonal_px)
-        return math.hypot(self.sharp_sigma_px, coc / COC_PER_SIGMA)
+        return math.hypot(self.sharp_width_px, coc / COC_PER_SIGMA)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +102,8 @@ def decide(
         thresholds: where the lines are; None for the defaults.
     """
     lines = thresholds or Thresholds()
-    limit = lines.limit_sigma_px(frame_diagonal_px)
-    width = measures["edge_sigma"]
+    limit = lines.limit_width_px(frame_diagonal_px)
+    width = measures["edge_width"]
     extra = _remarks(measures, lines)
     if _nothing_to_judge(measures, lines):
         text = (
@@ -112,7 +112,7 @@ def decide(
         )
         return Decision("cant-tell", 0.0, math.nan, (Reason("no-texture", text), *extra))
     score = 100 / (1 + (width / limit) ** 4)
-    confidence = min(1.0, abs(math.log(max(width, 0.1) / limit)) / math.log(2))
+    confidence = min(1.0, abs(math.log(width / limit)) / math.log(2))
     if width > limit * lines.close_call:
         return Decision("reject", confidence, score, (_blur_reason(measures, limit, lines), *extra))
     if width > limit / lines.close_call:
@@ -144,26 +144,31 @@ def decide_sets(
 
 def _nothing_to_judge(measures: Measures, lines: Thresholds) -> bool:
     return (
-        math.isnan(measures["edge_sigma"])
+        math.isnan(measures["edge_width"])
         or measures["edge_count"] < lines.least_edges
         or measures["texture_share"] < lines.least_texture_share
     )
 
 
 def _blur_reason(measures: Measures, limit: float, lines: Thresholds) -> Reason:
-    width = measures["edge_sigma"]
-    where = f"even the sharpest edges are {width:.1f} px wide (limit {limit:.1f} px)"
+    width = measures["edge_width"]
     if measures["motion_ratio"] >= lines.motion_ratio:
-        return Reason(
-            "motion",
-            f"Motion blur at {measures['motion_angle']:.0f}°: {where}, "
-            f"{measures['motion_ratio']:.1f} times wider along that direction than across it.",
-        )
-    return Reason("defocus", f"Out of focus: {where}.")
+        return _motion_reason(measures)
+    text = f"Out of focus: even the sharpest edges are {width:.1f} px wide (limit {limit:.1f} px)."
+    return Reason("defocus", text)
+
+
+def _motion_reason(measures: Measures) -> Reason:
+    return Reason(
+        "motion",
+        f"Motion blur at {measures['motion_angle']:.0f}°: along it edges are "
+        f"{measures['edge_width']:.1f} px wide, {measures['motion_ratio']:.1f} times as wide as "
+        "across it.",
+    )
 
 
 def _sharp_reason(measures: Measures, limit: float, lines: Thresholds) -> Reason:
-    width, share = measures["edge_sigma"], measures["in_focus_share"]
+    width, share = measures["edge_width"], measures["in_focus_share"]
     text = f"edges are {width:.1f} px wide (limit {limit:.1f} px)"
     if share < lines.shallow_share:
         return Reason(
@@ -193,7 +198,7 @@ def _rank_burst(
 ) -> None:
     def width(index: int) -> float:
         unknown = math.isnan(decided[index].score)
-        return math.inf if unknown else measures[index]["edge_sigma"]
+        return math.inf if unknown else measures[index]["edge_width"]
 
     order = sorted(burst.members, key=lambda index: (width(index), index))
     best = order[0]
@@ -203,7 +208,7 @@ def _rank_burst(
         if index == best:
             decision = _best_of_burst(decision)
         elif math.isfinite(width(index)) and width(index) > width(best) * lines.burst_tolerance:
-            decision = _softer(decision, width(index), width(best))
+            decision = _softer(decision, measures[index], width(best), lines)
         decided[index] = decision
 
 
@@ -219,15 +224,17 @@ def _best_of_burst(decision: Decision) -> Decision:
     return replace(decision, reasons=(*decision.reasons, Reason("best-of-burst", text)))
 
 
-def _softer(decision: Decision, width: float, best: float) -> Decision:
+def _softer(decision: Decision, measures: Measures, best: float, lines: Thresholds) -> Decision:
+    width = measures["edge_width"]
     text = f"Softer than the best of its burst: edges {width:.2f} px wide against {best:.2f} px."
     softer = Reason("softer-in-burst", text)
     if decision.verdict == "reject":
         return replace(decision, reasons=(*decision.reasons, softer))
-    confidence = min(1.0, math.log(width / max(best, 0.1)) / math.log(2))
-    return replace(
-        decision, verdict="reject", confidence=confidence, reasons=(softer, *decision.reasons[1:])
-    )
+    reasons = [softer, *decision.reasons[1:]]
+    if measures["motion_ratio"] >= lines.motion_ratio:
+        reasons.insert(1, _motion_reason(measures))
+    confidence = min(1.0, math.log(width / best) / math.log(2))
+    return replace(decision, verdict="reject", confidence=confidence, reasons=tuple(reasons))
 
 
 def _spare(decided: list[Decision], found: ShotSet, number: int) -> None:

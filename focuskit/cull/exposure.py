@@ -17,7 +17,7 @@ _BLACK = 0.01
 
 
 def _noise(evidence: Evidence) -> float:
-    return evidence.noise
+    return evidence.noise_sigma
 
 
 def _clipped_high(evidence: Evidence) -> float:

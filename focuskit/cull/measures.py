@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -12,16 +12,19 @@ from numpy.typing import NDArray
 
 from focuskit.blurmap import BlurMap
 from focuskit.color import encoded_gray
+from focuskit.cull.orientation import widths_by_direction
 from focuskit.cull.subject import Region
 from focuskit.errors import InputError
 from focuskit.optics.edges import Edges, measure_edges
 from focuskit.optics.noise import measure_noise
 from focuskit.photo import Photo
 
-__all__ = ["Evidence", "Measures", "ScoreInfo", "Scorer", "measure"]
+__all__ = ["Evidence", "Measures", "ScoreInfo", "Scorer", "gather", "measure"]
+
+_MOST_NOISE = 0.03
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Evidence:
     """What scorers look at: the whole frame small, its map, and one box of it at 100 %.
 
@@ -30,30 +33,46 @@ class Evidence:
         blur_map: its map, of the same size.
         crop: the judged box in native pixels.
         region: where that box lies.
-        noise_sigma: noise of the shot on the encoded scale, where it is known better than from this
-            box; None to take it from the box.
+        gray: (H, W) float32 in [0, 1], the box as encoded luminance.
+        noise_sigma: noise at 100 % on that scale.
     """
 
     photo: Photo
     blur_map: BlurMap
     crop: Photo
     region: Region
-    noise_sigma: float | None = None
-
-    @cached_property
-    def gray(self) -> NDArray[np.float32]:
-        """The crop as encoded luminance, (H, W) in [0, 1]."""
-        return encoded_gray(self.crop)
-
-    @cached_property
-    def noise(self) -> float:
-        """Noise σ at 100 % on the encoded scale of 0 to 1."""
-        return measure_noise(self.gray) if self.noise_sigma is None else self.noise_sigma
+    gray: NDArray[np.float32]
+    noise_sigma: float
 
     @cached_property
     def edges(self) -> Edges:
-        """Edges of the crop with their width in native pixels."""
-        return measure_edges(self.gray, noise_sigma=self.noise)
+        """Edges of the box with their width in native pixels."""
+        return measure_edges(self.gray, noise_sigma=self.noise_sigma)
+
+    @cached_property
+    def widths(self) -> NDArray[np.float64]:
+        """Width of its sharpest edges by direction, see `widths_by_direction`."""
+        return widths_by_direction(self.edges)
+
+
+def gather(
+    photo: Photo, blur_map: BlurMap, boxes: Sequence[tuple[Region, Photo]]
+) -> list[Evidence]:
+    """Return the evidence of each box of a shot.
+
+    Args:
+        photo: the whole frame, small.
+        blur_map: its map, of the same size.
+        boxes: regions and what they hold at 100 %.
+    """
+    grays = [encoded_gray(crop) for _, crop in boxes]
+    # Texture reads as noise too: the flattest box knows best, and no photo is as noisy as a lawn
+    # may seem.
+    noise = min(_MOST_NOISE, *(measure_noise(gray) for gray in grays))
+    return [
+        Evidence(photo, blur_map, crop, region, gray, noise)
+        for (region, crop), gray in zip(boxes, grays, strict=True)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +127,7 @@ def measure(candidates: Sequence[Evidence], scorers: Mapping[str, Scorer]) -> Me
 
     Args:
         candidates: boxes of the same shot, the most promising first.
-        scorers: what to take, by name; must hold "edge_sigma" and
+        scorers: what to take, by name; must hold "edge_width" and
             "motion_ratio".
 
     Raises:
@@ -116,10 +135,7 @@ def measure(candidates: Sequence[Evidence], scorers: Mapping[str, Scorer]) -> Me
     """
     if not candidates:
         raise InputError("A photo is measured in at least one box; got none.")
-    # Of one noise for all boxes, the flattest tells it best: texture reads as noise too.
-    noise = min(evidence.noise for evidence in candidates)
-    boxes = [replace(evidence, noise_sigma=noise) for evidence in candidates]
-    chosen = min(boxes, key=lambda box: _preference(box, scorers))
+    chosen = min(candidates, key=lambda box: _preference(box, scorers))
     values = {name: float(scorer.measure(chosen)) for name, scorer in scorers.items()}
     return Measures(values, chosen.region)
 
@@ -129,6 +145,6 @@ def _preference(box: Evidence, scorers: Mapping[str, Scorer]) -> tuple[bool, boo
 
     Edges along the path of a moving camera stay sharp: a box that has no others proves nothing.
     """
-    width = scorers["edge_sigma"].measure(box)
+    width = scorers["edge_width"].measure(box)
     one_way = math.isnan(scorers["motion_ratio"].measure(box))
     return math.isnan(width), one_way, width

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from focuskit.cull.measures import Evidence, ScoreInfo, Scorer
-from focuskit.cull.orientation import DIRECTIONS, widths_by_direction
+from focuskit.cull.orientation import DIRECTIONS
 
 __all__ = ["MOTION_ANGLE", "MOTION_RATIO"]
 
@@ -17,7 +17,7 @@ _FLOOR_PX = 0.6
 
 
 def _ratios(evidence: Evidence) -> NDArray[np.float64]:
-    widths = np.maximum(widths_by_direction(evidence.edges), _FLOOR_PX)
+    widths = np.maximum(evidence.widths, _FLOOR_PX)
     return widths / np.roll(widths, -DIRECTIONS // 2)
 
 

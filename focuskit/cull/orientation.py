@@ -27,7 +27,7 @@ def widths_by_direction(edges: Edges) -> NDArray[np.float64]:
         edges: of one box.
 
     Returns:
-        (DIRECTIONS,) sigma in pixels, for directions of k·180°/DIRECTIONS counter-clockwise from
+        (DIRECTIONS,) in pixels, for directions of k·180°/DIRECTIONS counter-clockwise from
         +x; NaN where too few edges lie that way.
     """
     widths = np.full(DIRECTIONS, math.nan)
@@ -37,7 +37,7 @@ def widths_by_direction(edges: Edges) -> NDArray[np.float64]:
         near = np.abs((turn + math.pi / 2) % math.pi - math.pi / 2) <= math.pi / DIRECTIONS
         weight = edges.weight[near]
         if len(weight) >= _LEAST_POINTS and weight.sum() >= _LEAST_SHARE * total:
-            widths[index] = _weighted_quantile(edges.sigma_px[near], weight, _SHARPEST)
+            widths[index] = _weighted_quantile(edges.width_px[near], weight, _SHARPEST)
     return widths
 
 

@@ -8,7 +8,7 @@ from focuskit.registry import Registry
 __all__ = ["SCORERS"]
 
 SCORERS: Registry[Scorer] = Registry("scorer", "focuskit.scorers")
-SCORERS.add("edge_sigma", "focuskit.cull.sharpness:EDGE_SIGMA", "width of the sharpest edges")
+SCORERS.add("edge_width", "focuskit.cull.sharpness:EDGE_WIDTH", "width of the sharpest edges")
 SCORERS.add("edge_count", "focuskit.cull.sharpness:EDGE_COUNT", "how many edges there were")
 SCORERS.add("in_focus_share", "focuskit.cull.sharpness:IN_FOCUS_SHARE", "how much is in focus")
 SCORERS.add("texture_share", "focuskit.cull.sharpness:TEXTURE_SHARE", "how much can be judged")

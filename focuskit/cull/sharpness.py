@@ -8,17 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from focuskit.cull.measures import Evidence, ScoreInfo, Scorer
-from focuskit.cull.orientation import widths_by_direction
 
-__all__ = ["EDGE_COUNT", "EDGE_SIGMA", "IN_FOCUS_SHARE", "TEXTURE_SHARE"]
+__all__ = ["EDGE_COUNT", "EDGE_WIDTH", "IN_FOCUS_SHARE", "TEXTURE_SHARE"]
 
 _IN_FOCUS = 0.5
 _TEXTURED = 0.5
 
 
-def _edge_sigma(evidence: Evidence) -> float:
-    widths = widths_by_direction(evidence.edges)
-    return float(np.nanmax(widths)) if np.isfinite(widths).any() else math.nan
+def _edge_width(evidence: Evidence) -> float:
+    known = np.isfinite(evidence.widths)
+    return float(evidence.widths[known].max()) if known.any() else math.nan
 
 
 def _edge_count(evidence: Evidence) -> float:
@@ -40,17 +39,17 @@ def _texture_share(evidence: Evidence) -> float:
     return float(_textured(evidence).mean())
 
 
-EDGE_SIGMA = Scorer(
+EDGE_WIDTH = Scorer(
     ScoreInfo(
-        "edge_sigma",
+        "edge_width",
         "px",
         0.0,
         math.inf,
         False,
-        "Width σ of the sharpest edges in the judged box at 100 %, along the direction in which "
-        "they are widest.",
+        "Width of the sharpest edges in the judged box at 100 %, along the direction in which they "
+        "are widest; σ of the profile, 0.65 for a perfect step.",
     ),
-    _edge_sigma,
+    _edge_width,
 )
 EDGE_COUNT = Scorer(
     ScoreInfo("edge_count", "", 0.0, math.inf, None, "How many edge points the width rests on."),

@@ -88,7 +88,7 @@ def _patterns(gray: Map, threshold: float) -> NDArray[np.uint8]:
     good, at half the cost.
     """
     height, width = gray.shape
-    padded = np.pad(gray, 1, mode="edge")
+    padded = np.asarray(cv2.copyMakeBorder(gray, 1, 1, 1, 1, cv2.BORDER_REPLICATE), np.float32)
     bar = gray + np.float32(threshold)
     code, exceeds = np.zeros(gray.shape, np.uint8), np.empty(gray.shape, np.bool_)
     for bit, (dy, dx) in enumerate(_AROUND):

@@ -63,8 +63,9 @@ _HALF_CONTRAST = np.float32(0.15)
 _CLIPPED = 0.985
 _REACH = 5
 _FALL = np.float32(0.4)
-# In pixels of an octave: wider edges belong to the next one, narrower ones were seen by the last.
-_OCTAVE_RANGE = (1.0, 2.2)
+# In pixels of an octave: wider edges belong to the next one, narrower ones were seen by the last. The
+# ranges overlap, or edges that two octaves read a little apart would fall between them.
+_OCTAVE_RANGE = (0.9, 2.3)
 _SMALLEST_SIDE = 16
 
 Map = NDArray[np.float32]
@@ -78,6 +79,9 @@ class Edges:
         x, y: float32, position in pixels.
         sigma_px: float32 >= 0, standard deviation of the Gaussian that blurs the edge that much;
             0 = too sharp to measure. `COC_PER_SIGMA` turns it into a CoC diameter.
+        width_px: float32 > 0, standard deviation of the edge's profile as it was seen, with what
+            the pixel and the derivative add (`OWN_VARIANCE`): 0.65 for a perfect step, less in
+            crowded detail. It still orders edges that are too sharp for `sigma_px`.
         angle_rad: float32 in (-pi/2, pi/2], direction across the edge, counter-clockwise from +x as
             seen on the picture (y down).
         contrast: float32 >= 0, height of the step on the encoded scale.
@@ -87,6 +91,7 @@ class Edges:
     x: Map
     y: Map
     sigma_px: Map
+    width_px: Map
     angle_rad: Map
     contrast: Map
     weight: Map
@@ -123,7 +128,7 @@ def measure_edges(
         picture = np.asarray(cv2.resize(even, half, interpolation=cv2.INTER_AREA), np.float32)
         scale *= 2
     if not parts:
-        return Edges(*(np.zeros(0, np.float32) for _ in range(6)))
+        return Edges(*(np.zeros(0, np.float32) for _ in range(7)))
     return Edges(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
@@ -165,6 +170,8 @@ def _octave(picture: Map, noise: float, scale: int, *, last: bool) -> tuple[Map,
         x * np.float32(scale) + centre,
         y * np.float32(scale) + centre,
         np.where(sigma < RESOLVABLE_SIGMA_PX, 0, sigma) * np.float32(scale),
+        # As if it had been seen at full size, where the own blur counts once.
+        np.sqrt(variance) if scale == 1 else np.hypot(sigma * scale, np.sqrt(OWN_VARIANCE)),
         np.arctan2(-2 * xy, xx - yy) / 2,
         contrast,
         weight,

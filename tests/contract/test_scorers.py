@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from focuskit.blurmap import BlurMap
-from focuskit.cull import SCORERS, Evidence
+from focuskit.cull import SCORERS, Evidence, gather
 from focuskit.cull.subject import Region
 from focuskit.photo import Photo
 from tests.scenes import make_scene
@@ -31,7 +31,7 @@ def _evidence(kind: str, height: int = 96, width: int = 128) -> Evidence:
     blank = np.zeros(shape, np.float32)
     blur_map = BlurMap(ones * 0.7, blank, blank if kind in ("black", "clipped") else ones)
     region = Region(0, 0, photo.width, photo.height, "in-focus area")
-    return Evidence(photo, blur_map, photo, region)
+    return gather(photo, blur_map, [(region, photo)])[0]
 
 
 @pytest.mark.parametrize("name", NAMES)

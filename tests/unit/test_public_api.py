@@ -22,7 +22,15 @@ PUBLIC = {
         "read_preview",
         "write_photo",
     ],
-    "focuskit.cull": ["SCORERS", "Evidence", "Measures", "ScoreInfo", "Scorer", "measure"],
+    "focuskit.cull": [
+        "SCORERS",
+        "Evidence",
+        "Measures",
+        "ScoreInfo",
+        "Scorer",
+        "gather",
+        "measure",
+    ],
     "focuskit.detect": ["DEFAULT_DETECTOR", "DETECTORS", "Detector"],
     "focuskit.io": [
         "DEFAULT_MAX_MEGAPIXELS",

@@ -26,7 +26,7 @@ def test_a_row_is_loaded_when_asked_for(table: Registry[object]) -> None:
 def test_a_name_that_is_not_there_hints_at_near_ones(table: Registry[object]) -> None:
     with pytest.raises(UnknownNameError, match=r"no detector called 'lpb'; did you mean lbp\?"):
         table.get("lpb")
-    with pytest.raises(UnknownNameError, match="no name like it. Available: lbp"):
+    with pytest.raises(UnknownNameError, match=r"no name like it\. Available: lbp"):
         table.get("xxxxxx")
 
 
@@ -45,7 +45,7 @@ def test_a_target_has_a_module_and_a_name(table: Registry[object], target: str) 
 def test_a_broken_row_says_so_when_used(table: Registry[object], target: str) -> None:
     table.add("broken", target, "")
 
-    with pytest.raises(RegistryError, match="'broken'.*could not be loaded"):
+    with pytest.raises(RegistryError, match=r"'broken'.*could not be loaded"):
         table.get("broken")
 
 

@@ -79,7 +79,7 @@ def test_names_lists_detectors_scorers_and_recipes(focuskit: Run) -> None:
     rows = json.loads(focuskit("names", "--format", "json").stdout)
 
     kinds = {(row["kind"], row["name"]) for row in rows}
-    assert {("detector", "lbp"), ("scorer", "edge_sigma"), ("recipe", "cull")} <= kinds
+    assert {("detector", "lbp"), ("scorer", "edge_width"), ("recipe", "cull")} <= kinds
     assert all(row["what"] for row in rows)
 
 

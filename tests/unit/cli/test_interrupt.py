@@ -19,9 +19,7 @@ def test_ctrl_c_ends_cleanly_and_leaves_nothing(tmp_path: Path, moment: str) -> 
     for index in range(300):
         shutil.copy(SAMPLES / "IMG_0001.jpg", library / f"{index}.jpg")
     command = [Path(sys.executable).parent / "focuskit", "cull", library, "-o", out]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         pictures = list(out.glob(".focuskit-cull-pictures-*"))

@@ -149,8 +149,8 @@ def test_score_prints_measures_and_writes_nothing(focuskit: Run, library: Path) 
 
     records = {record["shot"]: record["measures"] for record in json.loads(answer.stdout)}
     assert answer.returncode == 0
-    assert records["burst/1.jpg"]["edge_sigma"] < records["burst/2.jpg"]["edge_sigma"]
-    assert "edge_sigma" in focuskit("score", library / "single.jpg").stdout
+    assert records["burst/1.jpg"]["edge_width"] < records["burst/2.jpg"]["edge_width"]
+    assert "edge_width" in focuskit("score", library / "single.jpg").stdout
 
 
 def test_detect_writes_the_map_the_overlay_and_the_numbers(

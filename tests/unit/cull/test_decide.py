@@ -10,12 +10,12 @@ from focuskit.cull.sets import Bracket, Burst
 from focuskit.cull.subject import Region
 
 DIAGONAL_24MP = math.hypot(6000, 4000)
-LIMIT = Thresholds().limit_sigma_px(DIAGONAL_24MP)
+LIMIT = Thresholds().limit_width_px(DIAGONAL_24MP)
 
 
 def _measures(**changes: float) -> Measures:
     values = {
-        "edge_sigma": 0.6,
+        "edge_width": 0.6,
         "edge_count": 500.0,
         "in_focus_share": 0.6,
         "texture_share": 0.8,
@@ -44,7 +44,7 @@ def test_narrow_edges_are_a_keeper() -> None:
 
 
 def test_wide_edges_all_around_are_misfocus() -> None:
-    decision = _alone(edge_sigma=LIMIT * 2)
+    decision = _alone(edge_width=LIMIT * 2)
 
     assert decision.verdict == "reject"
     assert _codes(decision) == ["defocus"]
@@ -53,7 +53,7 @@ def test_wide_edges_all_around_are_misfocus() -> None:
 
 
 def test_wide_edges_along_one_direction_are_motion() -> None:
-    decision = _alone(edge_sigma=LIMIT * 2, motion_ratio=2.5, motion_angle=30)
+    decision = _alone(edge_width=LIMIT * 2, motion_ratio=2.5, motion_angle=30)
 
     assert _codes(decision) == ["motion"]
     assert "30°" in decision.reasons[0].text
@@ -67,7 +67,7 @@ def test_a_sharp_subject_before_a_blurred_background_is_meant() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"edge_count": 3.0}, {"texture_share": 0.001}, {"edge_sigma": math.nan}]
+    "changes", [{"edge_count": 3.0}, {"texture_share": 0.001}, {"edge_width": math.nan}]
 )
 def test_without_texture_nobody_can_tell(changes: dict[str, float]) -> None:
     decision = _alone(**changes)
@@ -78,7 +78,7 @@ def test_without_texture_nobody_can_tell(changes: dict[str, float]) -> None:
 
 
 def test_right_at_the_limit_is_left_to_the_eye() -> None:
-    decision = _alone(edge_sigma=LIMIT)
+    decision = _alone(edge_width=LIMIT)
 
     assert decision.verdict == "cant-tell"
     assert _codes(decision) == ["close-call"]
@@ -93,21 +93,21 @@ def test_tones_are_mentioned_but_decide_nothing() -> None:
 
 
 def test_the_score_falls_as_edges_widen() -> None:
-    scores = [_alone(edge_sigma=width).score for width in (0.4, 0.8, 1.2, 2.0, 5.0)]
+    scores = [_alone(edge_width=width).score for width in (0.4, 0.8, 1.2, 2.0, 5.0)]
 
     assert scores == sorted(scores, reverse=True)
     assert all(0 <= score <= 100 for score in scores)
 
 
 def test_more_pixels_forgive_more_pixels_of_blur() -> None:
-    limits = [Thresholds().limit_sigma_px(diagonal) for diagonal in (800, 4000, 7200, 11000)]
+    limits = [Thresholds().limit_width_px(diagonal) for diagonal in (800, 4000, 7200, 11000)]
 
     assert limits == sorted(limits)
     assert limits[0] < limits[-1]
 
 
 def _burst(*widths: float) -> list[Decision]:
-    measures = [_measures(edge_sigma=width) for width in widths]
+    measures = [_measures(edge_width=width) for width in widths]
     alone = [decide(each, DIAGONAL_24MP) for each in measures]
     return decide_sets(alone, measures, [Burst(tuple(range(len(widths))))])
 
@@ -138,7 +138,7 @@ def test_frames_that_nobody_can_judge_stay_so_in_a_burst() -> None:
 
 
 def test_no_member_of_a_bracket_is_rejected() -> None:
-    measures = [_measures(edge_sigma=width) for width in (0.6, LIMIT * 2, LIMIT * 4)]
+    measures = [_measures(edge_width=width) for width in (0.6, LIMIT * 2, LIMIT * 4)]
     alone = [decide(each, DIAGONAL_24MP) for each in measures]
 
     decisions = decide_sets(alone, measures, [Bracket((0, 1, 2))])

@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 
 from focuskit.blurmap import BlurMap
-from focuskit.cull import SCORERS, Evidence, measure
+from focuskit.cull import SCORERS, Evidence, gather, measure
 from focuskit.cull.subject import Region
 from focuskit.errors import InputError
 from focuskit.optics.psf import motion_psf
@@ -20,7 +20,7 @@ def _evidence(rgb: NDArray[np.float32], *, noise: float = 0.003, x: int = 0) -> 
     photo = as_photo(np.clip(rgb + grain, 0, 1))
     ones = np.ones(rgb.shape[:2], np.float32)
     region = Region(x, 0, photo.width, photo.height, "in-focus area")
-    return Evidence(photo, BlurMap(ones, ones * 0, ones), photo, region)
+    return gather(photo, BlurMap(ones, ones * 0, ones), [(region, photo)])[0]
 
 
 def _values(rgb: NDArray[np.float32], **changes: float) -> dict[str, float]:
@@ -33,7 +33,7 @@ def crop(request: pytest.FixtureRequest) -> NDArray[np.float32]:
 
 
 def test_more_blur_means_wider_edges(crop: NDArray[np.float32]) -> None:
-    widths = [_values(blurred(crop, coc))["edge_sigma"] for coc in (0, 2, 4, 7, 12)]
+    widths = [_values(blurred(crop, coc))["edge_width"] for coc in (0, 2, 4, 7, 12)]
 
     assert widths == sorted(widths)
     assert widths[-1] > 2 * widths[0]
@@ -42,7 +42,7 @@ def test_more_blur_means_wider_edges(crop: NDArray[np.float32]) -> None:
 def test_noise_is_no_sharpness(crop: NDArray[np.float32]) -> None:
     soft = blurred(crop, 8)
 
-    clean, noisy = (_values(soft, noise=sigma)["edge_sigma"] for sigma in (0.002, 0.03))
+    clean, noisy = (_values(soft, noise=sigma)["edge_width"] for sigma in (0.002, 0.03))
 
     assert noisy > 0.6 * clean
 
