@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from focuskit.blurmap import BlurMap
 from focuskit.color import encoded_gray
-from focuskit.cull.orientation import widths_by_direction
+from focuskit.cull.orientation import fit_ellipse, widths_by_direction
 from focuskit.cull.subject import Region
 from focuskit.errors import InputError
-from focuskit.optics.edges import Edges, measure_edges
+from focuskit.optics.edges import Edges, join_edges, measure_edges
 from focuskit.optics.noise import measure_noise
 from focuskit.photo import Photo
 
@@ -33,21 +33,19 @@ class Evidence:
         blur_map: its map, of the same size.
         crop: the judged box in native pixels.
         region: where that box lies.
-        gray: (H, W) float32 in [0, 1], the box as encoded luminance.
-        noise_sigma: noise at 100 % on that scale.
+        noise_sigma: noise at 100 % on the encoded scale of 0 to 1.
+        edges: edges of the box with their width in native pixels.
+        all_edges: the same for all boxes that were looked at: motion shows in directions, which a
+            single box may not have.
     """
 
     photo: Photo
     blur_map: BlurMap
     crop: Photo
     region: Region
-    gray: NDArray[np.float32]
     noise_sigma: float
-
-    @cached_property
-    def edges(self) -> Edges:
-        """Edges of the box with their width in native pixels."""
-        return measure_edges(self.gray, noise_sigma=self.noise_sigma)
+    edges: Edges
+    all_edges: Edges
 
     @cached_property
     def widths(self) -> NDArray[np.float64]:
@@ -69,9 +67,11 @@ def gather(
     # Texture reads as noise too: the flattest box knows best, and no photo is as noisy as a lawn
     # may seem.
     noise = min(_MOST_NOISE, *(measure_noise(gray) for gray in grays))
+    edges = [measure_edges(gray, noise_sigma=noise) for gray in grays]
+    together = join_edges(edges)
     return [
-        Evidence(photo, blur_map, crop, region, gray, noise)
-        for (region, crop), gray in zip(boxes, grays, strict=True)
+        Evidence(photo, blur_map, crop, region, noise, found, together)
+        for (region, crop), found in zip(boxes, edges, strict=True)
     ]
 
 
@@ -127,8 +127,7 @@ def measure(candidates: Sequence[Evidence], scorers: Mapping[str, Scorer]) -> Me
 
     Args:
         candidates: boxes of the same shot, the most promising first.
-        scorers: what to take, by name; must hold "edge_width" and
-            "motion_ratio".
+        scorers: what to take, by name; must hold "edge_width".
 
     Raises:
         InputError: no box was given.
@@ -146,5 +145,5 @@ def _preference(box: Evidence, scorers: Mapping[str, Scorer]) -> tuple[bool, boo
     Edges along the path of a moving camera stay sharp: a box that has no others proves nothing.
     """
     width = scorers["edge_width"].measure(box)
-    one_way = math.isnan(scorers["motion_ratio"].measure(box))
+    one_way = fit_ellipse(box.widths) is None
     return math.isnan(width), one_way, width

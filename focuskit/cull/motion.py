@@ -4,33 +4,20 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-from numpy.typing import NDArray
-
 from focuskit.cull.measures import Evidence, ScoreInfo, Scorer
-from focuskit.cull.orientation import DIRECTIONS
+from focuskit.cull.orientation import fit_ellipse, widths_by_direction
 
 __all__ = ["MOTION_ANGLE", "MOTION_RATIO"]
 
-# Narrower edges are as narrow as lenses draw them: a ratio to less would only measure noise.
-_FLOOR_PX = 0.6
-
-
-def _ratios(evidence: Evidence) -> NDArray[np.float64]:
-    widths = np.maximum(evidence.widths, _FLOOR_PX)
-    return widths / np.roll(widths, -DIRECTIONS // 2)
-
 
 def _motion_ratio(evidence: Evidence) -> float:
-    ratios = _ratios(evidence)
-    return float(np.nanmax(ratios)) if np.isfinite(ratios).any() else math.nan
+    ellipse = fit_ellipse(widths_by_direction(evidence.all_edges))
+    return ellipse.long_px / ellipse.short_px if ellipse else math.nan
 
 
 def _motion_angle(evidence: Evidence) -> float:
-    ratios = _ratios(evidence)
-    if not np.isfinite(ratios).any():
-        return math.nan
-    return float(np.nanargmax(ratios)) * 180 / DIRECTIONS
+    ellipse = fit_ellipse(widths_by_direction(evidence.all_edges))
+    return ellipse.angle_deg if ellipse else math.nan
 
 
 MOTION_RATIO = Scorer(

@@ -17,6 +17,7 @@ References:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -32,6 +33,7 @@ __all__ = [
     "RESOLVABLE_SIGMA_PX",
     "Edges",
     "gradient_energies",
+    "join_edges",
     "measure_edges",
 ]
 
@@ -63,8 +65,8 @@ _HALF_CONTRAST = np.float32(0.15)
 _CLIPPED = 0.985
 _REACH = 5
 _FALL = np.float32(0.4)
-# In pixels of an octave: wider edges belong to the next one, narrower ones were seen by the last. The
-# ranges overlap, or edges that two octaves read a little apart would fall between them.
+# In pixels of an octave: wider edges belong to the next one, narrower ones were seen by the last.
+# The ranges overlap, or edges that two octaves read a little apart would fall between them.
 _OCTAVE_RANGE = (0.9, 2.3)
 _SMALLEST_SIDE = 16
 
@@ -127,9 +129,17 @@ def measure_edges(
         even = picture[: 2 * half[1], : 2 * half[0]]
         picture = np.asarray(cv2.resize(even, half, interpolation=cv2.INTER_AREA), np.float32)
         scale *= 2
-    if not parts:
-        return Edges(*(np.zeros(0, np.float32) for _ in range(7)))
-    return Edges(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    return join_edges([Edges(*columns) for columns in parts])
+
+
+def join_edges(parts: Sequence[Edges]) -> Edges:
+    """Return the edges of several pictures as one; positions stay those in their own pictures."""
+    return Edges(
+        *(
+            np.concatenate([np.zeros(0, np.float32), *(getattr(part, name) for part in parts)])
+            for name in Edges.__slots__
+        )
+    )
 
 
 def gradient_energies(picture: Map, noise_sigma: float) -> tuple[Map, Map]:

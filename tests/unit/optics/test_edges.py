@@ -82,4 +82,4 @@ def test_motion_widens_only_edges_across_its_path() -> None:
 def test_the_widest_edges_asked_for() -> None:
     soft = _gray(blurred(make_scene(240, 320, seed=2), 30.0))
 
-    assert measure_edges(soft, max_sigma_px=4.0).sigma_px.max() < 9
+    assert measure_edges(soft, max_sigma_px=4.0).sigma_px.max() < 10
