@@ -63,7 +63,7 @@ def bench_decode(photos: int, detector: str, workers: int | None) -> list[dict[s
 
 
 def camera_jpeg() -> bytes:
-    """Return a 24 MP JPEG about as heavy as a camera's: detail at all scales, and noise."""
+    """Return a 24 MP JPEG about as heavy as a camera makes it: 2.9 bits a pixel."""
     rng = np.random.default_rng(24)
     picture = np.full((_HEIGHT, _WIDTH, 3), 90, np.uint8)
     for _ in range(2500):
@@ -84,7 +84,7 @@ def camera_jpeg() -> bytes:
 
 
 def _encode(picture: NDArray[np.uint8]) -> bytes:
-    options = [cv2.IMWRITE_JPEG_QUALITY, 92, cv2.IMWRITE_JPEG_SAMPLING_FACTOR]
+    options = [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR]
     options.append(cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420)
     return bytes(cv2.imencode(".jpg", picture, options)[1])
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from focuskit.blurmap import BlurMap
 from focuskit.color import encoded_gray
-from focuskit.cull.orientation import fit_ellipse, widths_by_direction
+from focuskit.cull.orientation import Ellipse, fit_ellipse, widths_by_direction
 from focuskit.cull.subject import Region
 from focuskit.errors import InputError
 from focuskit.optics.edges import Edges, join_edges, measure_edges
@@ -46,6 +46,11 @@ class Evidence:
     noise_sigma: float
     edges: Edges
     all_edges: Edges
+
+    @cached_property
+    def ellipse(self) -> Ellipse | None:
+        """How the width of all edges depends on direction, where that can be told."""
+        return fit_ellipse(widths_by_direction(self.all_edges))
 
     @cached_property
     def widths(self) -> NDArray[np.float64]:

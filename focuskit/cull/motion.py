@@ -5,18 +5,17 @@ from __future__ import annotations
 import math
 
 from focuskit.cull.measures import Evidence, ScoreInfo, Scorer
-from focuskit.cull.orientation import fit_ellipse, widths_by_direction
 
 __all__ = ["MOTION_ANGLE", "MOTION_RATIO"]
 
 
 def _motion_ratio(evidence: Evidence) -> float:
-    ellipse = fit_ellipse(widths_by_direction(evidence.all_edges))
+    ellipse = evidence.ellipse
     return ellipse.long_px / ellipse.short_px if ellipse else math.nan
 
 
 def _motion_angle(evidence: Evidence) -> float:
-    ellipse = fit_ellipse(widths_by_direction(evidence.all_edges))
+    ellipse = evidence.ellipse
     return ellipse.angle_deg if ellipse else math.nan
 
 
