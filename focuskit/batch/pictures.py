@@ -70,7 +70,7 @@ def draw_box(picture: Rgb8, x: float, y: float, width: float, height: float) -> 
     rows, columns = picture.shape[:2]
     start = (round(x * (columns - 1)), round(y * (rows - 1)))
     end = (round((x + width) * (columns - 1)), round((y + height) * (rows - 1)))
-    thickness = max(1, round(max(rows, columns) / 300))
+    thickness = max(2, round(max(rows, columns) / 300))
     boxed = picture.copy()
     cv2.rectangle(boxed, start, end, (0, 0, 0), thickness + 2)
     cv2.rectangle(boxed, start, end, _BOX, thickness)

@@ -113,7 +113,7 @@ def _interrupts_held() -> Iterator[None]:
 def _as_they_come(
     client: Any, job: Callable[[Shot], R], batches: Iterator[Sequence[Shot]], window: int
 ) -> Iterator[tuple[Shot, R | Problem]]:
-    from distributed import as_completed
+    from distributed import as_completed, wait
 
     def submit(batch: Sequence[Shot]) -> Any:
         future = client.submit(_run_batch, job, tuple(batch), pure=False)
@@ -121,27 +121,37 @@ def _as_they_come(
         return future
 
     pending: dict[str, Sequence[Shot]] = {}
-    first = [submit(batch) for batch in islice(batches, window)]
-    done = as_completed(first)
+    suspects: list[Shot] = []
+    done = as_completed([submit(batch) for batch in islice(batches, window)])
     for future in done:
         batch = pending.pop(future.key)
         if future.status == "finished":
             yield from zip(batch, future.result(), strict=True)
-        elif len(batch) > 1:
-            # One shot took the worker down with all its batch: alone, each shows whether it was it.
-            for shot in batch:
-                done.add(submit([shot]))
         else:
-            yield batch[0], _taken_down(batch[0], future.exception())
+            _raise_bugs(future.exception())
+            suspects.extend(batch)
         for batch in islice(batches, 1):
             done.add(submit(batch))
+    # dask blames every task that waited on a worker when it died. Alone in the cluster, each shot
+    # shows whether it was the one.
+    for shot in suspects:
+        future = submit([shot])
+        wait(future)
+        if future.status == "finished":
+            yield shot, future.result()[0]
+        else:
+            _raise_bugs(future.exception())
+            yield shot, _taken_down(shot)
 
 
-def _taken_down(shot: Shot, error: BaseException) -> Problem:
+def _raise_bugs(error: BaseException) -> None:
     from distributed import KilledWorker
 
     if not isinstance(error, KilledWorker):
         raise error
+
+
+def _taken_down(shot: Shot) -> Problem:
     return Problem(
         shot.name,
         f"{shot.judged} took its worker process down several times (its decoder crashed or ran out "
