@@ -69,3 +69,9 @@ def save_jpeg(tmp_path: Path) -> Callable[..., Path]:
 @pytest.fixture
 def moment() -> datetime:
     return datetime(2026, 5, 17, 10, 30, 0)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-golden", action="store_true", help="store what golden tests compare with anew"
+    )

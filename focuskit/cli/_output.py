@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -121,8 +121,12 @@ def output_folder(folder: Path, inputs: Sequence[Path]) -> Path:
         raise OutputError(
             f"The output folder {folder} cannot be made ({exc.strerror}); choose another --output."
         ) from exc
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise OutputError(f"The folder {folder} is read-only; choose another --output.")
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as exc:
+        raise OutputError(
+            f"Nothing can be written to {folder} ({exc.strerror}); choose another --output."
+        ) from exc
     return folder
 
 
