@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +12,11 @@ from numpy.typing import NDArray
 import focuskit
 from focuskit.batch.library import Shot
 from focuskit.batch.pictures import jpeg, overlay, shrunk, to_display
+from focuskit.batch.records import to_json
 from focuskit.blurmap import BlurMap
 from focuskit.detect import DETECTORS
 from focuskit.errors import OutputError, OutputExistsError
-from focuskit.io import read_photo
+from focuskit.io import read_photo, write_atomically
 
 __all__ = ["COC_STEPS_PER_PX", "write_map"]
 
@@ -64,10 +62,14 @@ def write_map(
     blur_map = DETECTORS.get(detector)(photo)
     record = _record(shot, blur_map, detector, targets)
     shown = overlay(to_display(shrunk(photo, _OVERLAY_PX)), blur_map)
-    _write(targets["map"], _png16(blur_map.in_focus_probability * 65535))
-    _write(targets["coc"], _png16(blur_map.coc_diameter_px * COC_STEPS_PER_PX))
-    _write(targets["overlay"], jpeg(shown, quality=88))
-    _write(targets["json"], json.dumps(record, ensure_ascii=False, indent=2).encode() + b"\n")
+    content = {
+        "map": _png16(blur_map.in_focus_probability * 65535),
+        "coc": _png16(blur_map.coc_diameter_px * COC_STEPS_PER_PX),
+        "overlay": jpeg(shown, quality=88),
+        "json": (to_json(record, indent=2) + "\n").encode(),
+    }
+    for kind, data in content.items():
+        _write(targets[kind], data, overwrite=overwrite)
     return record
 
 
@@ -107,20 +109,11 @@ def _png16(values: NDArray[np.float32]) -> bytes:
     return bytes(data)
 
 
-def _write(path: Path, data: bytes) -> None:
-    temporary: Path | None = None
+def _write(path: Path, data: bytes, *, overwrite: bool) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".focuskit-")
-        temporary = Path(name)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        temporary.chmod(0o644)
-        temporary.replace(path)
     except OSError as exc:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
         raise OutputError(
-            f"{path} could not be written ({exc.strerror}); free some space or choose another "
-            "--output."
+            f"The folder {path.parent} cannot be made ({exc.strerror}); choose another --output."
         ) from exc
+    write_atomically(path, lambda: [data], overwrite=overwrite)

@@ -16,7 +16,7 @@ from focuskit.batch.library import Problem
 from focuskit.cull.decide import Decision
 
 __all__ = ["SCHEMA", "cull_records", "flat", "judgement_record", "problem_record", "to_csv"]
-__all__ += ["to_jsonl"]
+__all__ += ["to_json", "to_jsonl"]
 
 SCHEMA = 1
 
@@ -110,9 +110,19 @@ def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     return text.getvalue()
 
 
+def to_json(value: Any, *, indent: int | None = None) -> str:
+    """Return a value as JSON that is valid UTF-8 whatever bytes the names of files hold."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, indent=indent)
+    return text
+
+
 def to_jsonl(records: Iterable[Mapping[str, Any]]) -> str:
     """Return records as JSON, one per line."""
-    return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+    return "".join(to_json(record) + "\n" for record in records)
 
 
 def _decision_record(decision: Decision) -> Record:

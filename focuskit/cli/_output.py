@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from focuskit.cli import _exit
 from focuskit.cli._options import Format
 from focuskit.errors import OutputError
 
 if TYPE_CHECKING:
     from focuskit.batch.culling import Progress
-    from focuskit.batch.library import Problem
+    from focuskit.batch.library import Library, Problem
 
-__all__ = ["output_folder", "print_rows", "progress_bar", "report_problems", "say"]
+__all__ = ["output_folder", "print_rows", "progress_bar", "report_problems", "say", "shots_or_exit"]
 
 
 def say(text: str) -> None:
@@ -47,10 +47,10 @@ def print_rows(
         columns: what the table shows.
         how: the format.
     """
-    from focuskit.batch.records import to_csv, to_jsonl
+    from focuskit.batch.records import to_csv, to_json, to_jsonl
 
     if how is Format.JSON:
-        typer.echo(json.dumps(list(records), ensure_ascii=False, indent=2))
+        typer.echo(to_json(list(records), indent=2))
     elif how is Format.JSONL:
         typer.echo(to_jsonl(records), nl=False)
     elif how is Format.CSV:
@@ -98,6 +98,17 @@ def progress_bar(label: str) -> Iterator[Progress | None]:
             )
 
         yield advance
+
+
+def shots_or_exit(paths: Sequence[Path]) -> Library:
+    """Return the shots in folders and files; leave with exit code 4 if there is nothing."""
+    from focuskit.batch.library import find_shots
+
+    found = find_shots(paths)
+    if not found.shots and not found.problems:
+        say(f"No photos in {', '.join(str(path) for path in paths)}.")
+        raise typer.Exit(_exit.NOTHING_MATCHED)
+    return found
 
 
 def output_folder(folder: Path, inputs: Sequence[Path]) -> Path:

@@ -17,7 +17,14 @@ from focuskit.cli._options import (
     OutputOption,
     WorkersOption,
 )
-from focuskit.cli._output import output_folder, print_rows, progress_bar, report_problems, say
+from focuskit.cli._output import (
+    output_folder,
+    print_rows,
+    progress_bar,
+    report_problems,
+    say,
+    shots_or_exit,
+)
 
 if TYPE_CHECKING:
     from focuskit.batch.recipe import Recipe
@@ -61,16 +68,12 @@ def cull_with(
     """Cull as a recipe says, write the results and leave with the exit code that fits."""
     from focuskit.batch.culling import cull_library
     from focuskit.batch.judge import Judge
-    from focuskit.batch.library import find_shots
     from focuskit.batch.records import cull_records, flat
     from focuskit.detect import DETECTORS
     from focuskit.review.report import pictures_folder, write_results
 
     DETECTORS.get(recipe.detector)
-    found = find_shots(library)
-    if not found.shots and not found.problems:
-        say(f"No photos in {', '.join(str(path) for path in library)}.")
-        raise typer.Exit(_exit.NOTHING_MATCHED)
+    found = shots_or_exit(library)
     folder = output_folder(output, library)
     with pictures_folder(folder) as pictures:
         judge = Judge(recipe.detector, max_megapixels, pictures)

@@ -17,7 +17,7 @@ from focuskit.cli._options import (
     OverwriteOption,
     PhotosArgument,
 )
-from focuskit.cli._output import output_folder, print_rows, report_problems, say
+from focuskit.cli._output import output_folder, print_rows, report_problems, shots_or_exit
 
 if TYPE_CHECKING:
     from focuskit.batch.library import Problem
@@ -40,17 +40,14 @@ def detect(
     For IMG_1.jpg: IMG_1.jpg-map.png (white = in focus), IMG_1.jpg-coc.png (circle of confusion,
     1/64 px per step), IMG_1.jpg-overlay.jpg and IMG_1.jpg-map.json. Sub-folders are mirrored.
     """
-    from focuskit.batch.library import Problem, find_shots
+    from focuskit.batch.library import Problem
     from focuskit.batch.maps import write_map
     from focuskit.detect import DEFAULT_DETECTOR, DETECTORS
     from focuskit.errors import FocuskitError
 
     name = detector or DEFAULT_DETECTOR
     DETECTORS.get(name)
-    found = find_shots(photos)
-    if not found.shots and not found.problems:
-        say(f"No photos in {', '.join(str(path) for path in photos)}.")
-        raise typer.Exit(_exit.NOTHING_MATCHED)
+    found = shots_or_exit(photos)
     folder = output_folder(output, photos)
     records: list[dict[str, Any]] = []
     problems: list[Problem] = list(found.problems)

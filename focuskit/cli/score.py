@@ -16,7 +16,7 @@ from focuskit.cli._options import (
     PhotosArgument,
     WorkersOption,
 )
-from focuskit.cli._output import print_rows, progress_bar, report_problems, say
+from focuskit.cli._output import print_rows, progress_bar, report_problems, shots_or_exit
 
 if TYPE_CHECKING:
     from focuskit.batch.recipe import Recipe
@@ -52,16 +52,12 @@ def score_with(
     """Measure as a recipe says, print, and leave with the exit code that fits."""
     from focuskit.batch.culling import judge_library
     from focuskit.batch.judge import Judge
-    from focuskit.batch.library import find_shots
     from focuskit.batch.records import flat, judgement_record, problem_record
     from focuskit.cull import SCORERS
     from focuskit.detect import DETECTORS
 
     DETECTORS.get(recipe.detector)
-    found = find_shots(photos)
-    if not found.shots and not found.problems:
-        say(f"No photos in {', '.join(str(path) for path in photos)}.")
-        raise typer.Exit(_exit.NOTHING_MATCHED)
+    found = shots_or_exit(photos)
     judge = Judge(recipe.detector, max_megapixels)
     with progress_bar("Scoring") as progress:
         judgements, problems = judge_library(found, judge, workers=workers, progress=progress)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from focuskit.io.atomic import write_atomically
 from focuskit.io.frame import Frame
 from focuskit.io.metadata import read_exif
 from focuskit.io.read import open_frame, read_photo, read_preview
@@ -19,6 +20,7 @@ __all__ = [
     "read_exif",
     "read_photo",
     "read_preview",
+    "write_atomically",
     "write_photo",
 ]
 

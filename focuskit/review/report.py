@@ -17,6 +17,7 @@ import focuskit
 from focuskit.batch.culling import Culled
 from focuskit.batch.records import flat, to_csv, to_jsonl
 from focuskit.errors import OutputError
+from focuskit.io import write_atomically
 
 __all__ = ["pictures_folder", "write_results"]
 
@@ -69,14 +70,14 @@ def write_results(
         source = _picture_source(output, pictures, len(culled.judgements))
         stems = {judgement.shot.name: judgement.picture for judgement in culled.judgements}
         page = _page(records, stems, source)
-        _replace(output / f"{_STEM}.csv", to_csv([flat(record) for record in records]))
-        _replace(output / f"{_STEM}.jsonl", to_jsonl(records))
-        _replace(output / f"{_STEM}.html", page)
     except OSError as exc:
         raise OutputError(
-            f"The results could not be written to {output} ({exc.strerror}); free some space or "
+            f"The pictures could not be put into {output} ({exc.strerror}); free some space or "
             "choose another --output."
         ) from exc
+    _put(output, "csv", to_csv([flat(record) for record in records]))
+    _put(output, "jsonl", to_jsonl(records))
+    _put(output, "html", page)
     return output / f"{_STEM}.html"
 
 
@@ -153,7 +154,7 @@ def _shutter(exposure_s: float | None) -> str:
     return f"1/{1 / exposure_s:.0f} s" if exposure_s < 0.4 else f"{exposure_s:g} s"
 
 
-def _replace(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
-    temporary.replace(path)
+def _put(output: Path, suffix: str, text: str) -> None:
+    # Names of files may hold bytes that are no text.
+    data = text.encode("utf-8", "surrogateescape")
+    write_atomically(output / f"{_STEM}.{suffix}", lambda: [data], overwrite=True)

@@ -41,6 +41,7 @@ PUBLIC = {
         "read_exif",
         "read_photo",
         "read_preview",
+        "write_atomically",
         "write_photo",
     ],
 }

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
 import shutil
+import sys
 import tomllib
 from collections.abc import Callable
 from datetime import datetime
@@ -285,6 +287,20 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded(
     assert answer.returncode == 3
     assert "300" in answer.stderr
     assert "250" in answer.stderr
+
+
+@pytest.mark.skipif(os.name == "nt" or sys.platform == "darwin", reason="names are text there")
+@pytest.mark.parametrize("command", ["cull", "detect"])
+def test_a_name_that_is_no_text_is_done_too(
+    focuskit: Run, library: Path, tmp_path: Path, command: str
+) -> None:
+    name = os.fsdecode(b"caf\xe9.jpg")
+    shutil.copy(library / "single.jpg", library / name)
+
+    answer = focuskit(command, library, "-o", tmp_path / "out", "-f", "jsonl")
+
+    assert answer.returncode == 0, answer.stderr
+    assert name in {json.loads(line)["shot"] for line in answer.stdout.splitlines()}
 
 
 @pytest.mark.parametrize("command", ["cull", "score", "detect"])
