@@ -103,7 +103,7 @@ def decide(
     """
     lines = thresholds or Thresholds()
     limit = lines.limit_width_px(frame_diagonal_px)
-    width = measures["edge_width"]
+    width = _judged_width(measures, lines)
     extra = _remarks(measures, lines)
     if _nothing_to_judge(measures, lines):
         text = (
@@ -142,6 +142,17 @@ def decide_sets(
     return decided
 
 
+def _moved(measures: Measures, lines: Thresholds) -> bool:
+    return measures["motion_ratio"] >= lines.motion_ratio
+
+
+def _judged_width(measures: Measures, lines: Thresholds) -> float:
+    # The sharpest box may happen to hold only edges along the path, which stay sharp.
+    if _moved(measures, lines):
+        return max(measures["edge_width"], measures["motion_width"])
+    return measures["edge_width"]
+
+
 def _nothing_to_judge(measures: Measures, lines: Thresholds) -> bool:
     return (
         math.isnan(measures["edge_width"])
@@ -152,7 +163,7 @@ def _nothing_to_judge(measures: Measures, lines: Thresholds) -> bool:
 
 def _blur_reason(measures: Measures, limit: float, lines: Thresholds) -> Reason:
     width = measures["edge_width"]
-    if measures["motion_ratio"] >= lines.motion_ratio:
+    if _moved(measures, lines):
         return _motion_reason(measures)
     text = f"Out of focus: even the sharpest edges are {width:.1f} px wide (limit {limit:.1f} px)."
     return Reason("defocus", text)
@@ -162,7 +173,7 @@ def _motion_reason(measures: Measures) -> Reason:
     return Reason(
         "motion",
         f"Motion blur at {measures['motion_angle']:.0f}°: along it edges are "
-        f"{measures['edge_width']:.1f} px wide, {measures['motion_ratio']:.1f} times as wide as "
+        f"{measures['motion_width']:.1f} px wide, {measures['motion_ratio']:.1f} times as wide as "
         "across it.",
     )
 
@@ -198,7 +209,7 @@ def _rank_burst(
 ) -> None:
     def width(index: int) -> float:
         unknown = math.isnan(decided[index].score)
-        return math.inf if unknown else measures[index]["edge_width"]
+        return math.inf if unknown else _judged_width(measures[index], lines)
 
     order = sorted(burst.members, key=lambda index: (width(index), index))
     best = order[0]
@@ -225,13 +236,13 @@ def _best_of_burst(decision: Decision) -> Decision:
 
 
 def _softer(decision: Decision, measures: Measures, best: float, lines: Thresholds) -> Decision:
-    width = measures["edge_width"]
+    width = _judged_width(measures, lines)
     text = f"Softer than the best of its burst: edges {width:.2f} px wide against {best:.2f} px."
     softer = Reason("softer-in-burst", text)
     if decision.verdict == "reject":
         return replace(decision, reasons=(*decision.reasons, softer))
     reasons = [softer, *decision.reasons[1:]]
-    if measures["motion_ratio"] >= lines.motion_ratio:
+    if _moved(measures, lines):
         reasons.insert(1, _motion_reason(measures))
     confidence = min(1.0, math.log(width / best) / math.log(2))
     return replace(decision, verdict="reject", confidence=confidence, reasons=tuple(reasons))

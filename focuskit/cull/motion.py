@@ -6,12 +6,17 @@ import math
 
 from focuskit.cull.measures import Evidence, ScoreInfo, Scorer
 
-__all__ = ["MOTION_ANGLE", "MOTION_RATIO"]
+__all__ = ["MOTION_ANGLE", "MOTION_RATIO", "MOTION_WIDTH"]
 
 
 def _motion_ratio(evidence: Evidence) -> float:
     ellipse = evidence.ellipse
     return ellipse.long_px / ellipse.short_px if ellipse else math.nan
+
+
+def _motion_width(evidence: Evidence) -> float:
+    ellipse = evidence.ellipse
+    return ellipse.long_px if ellipse else math.nan
 
 
 def _motion_angle(evidence: Evidence) -> float:
@@ -29,6 +34,17 @@ MOTION_RATIO = Scorer(
         "How many times wider edges are along one direction than at right angles to it.",
     ),
     _motion_ratio,
+)
+MOTION_WIDTH = Scorer(
+    ScoreInfo(
+        "motion_width",
+        "px",
+        0.0,
+        math.inf,
+        False,
+        "Width of the sharpest edges along that direction, over all boxes that were looked at.",
+    ),
+    _motion_width,
 )
 MOTION_ANGLE = Scorer(
     ScoreInfo(

@@ -13,6 +13,7 @@ SCORERS.add("edge_count", "focuskit.cull.sharpness:EDGE_COUNT", "how many edges 
 SCORERS.add("in_focus_share", "focuskit.cull.sharpness:IN_FOCUS_SHARE", "how much is in focus")
 SCORERS.add("texture_share", "focuskit.cull.sharpness:TEXTURE_SHARE", "how much can be judged")
 SCORERS.add("motion_ratio", "focuskit.cull.motion:MOTION_RATIO", "blur along one direction")
+SCORERS.add("motion_width", "focuskit.cull.motion:MOTION_WIDTH", "width along that direction")
 SCORERS.add("motion_angle", "focuskit.cull.motion:MOTION_ANGLE", "direction of that blur")
 SCORERS.add("noise", "focuskit.cull.exposure:NOISE", "noise at 100 %")
 SCORERS.add("clipped_high", "focuskit.cull.exposure:CLIPPED_HIGH", "blown highlights")

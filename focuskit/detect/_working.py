@@ -11,11 +11,20 @@ from numpy.typing import NDArray
 from focuskit.blurmap import BlurMap
 from focuskit.check import check_range
 from focuskit.color import encode_srgb, luminance
+from focuskit.optics.edges import REBLUR_SIGMA, gradient_energies
 from focuskit.optics.guided import guided_filter, guided_upsample
 from focuskit.optics.noise import measure_noise
 from focuskit.photo import Photo
 
-__all__ = ["WORKING_LONG_EDGE", "Working", "contrast_trust", "finish", "logistic", "spread"]
+__all__ = [
+    "WORKING_LONG_EDGE",
+    "Working",
+    "contrast_trust",
+    "finish",
+    "logistic",
+    "regional_width",
+    "spread",
+]
 
 WORKING_LONG_EDGE = 1500
 """Photos with a longer side are shrunk to this for measuring, in pixels."""
@@ -107,6 +116,28 @@ def contrast_trust(working: Working, *, width_px: float = 15) -> Map:
     signal = np.maximum(square - mean * mean - noise, np.float32(0))
     trust = signal / (signal + np.float32((3 * working.noise_sigma) ** 2 + 0.006**2))
     return np.asarray(trust, np.float32)
+
+
+def regional_width(working: Working, picture: Map, scale: int = 1) -> Map:
+    """Return the (m, n) width of a region's structures, from what re-blurring takes off them.
+
+    The ratio of `focuskit.optics.edges`, of energies summed over regions instead of along single
+    edges: it speaks for texture, which has no edges that stand alone.
+
+    Args:
+        working: whose grid it is.
+        picture: its `gray`, or that halved to 1 / `scale`.
+        scale: pixels of `gray` per pixel of the picture.
+
+    Returns:
+        Standard deviation in pixels of the picture, own blur of the measurement included.
+    """
+    before, after = gradient_energies(picture, working.noise_sigma / scale)
+    before, after = (working.box(working.on_grid(part), 15 * scale) for part in (before, after))
+    # Energies of a Gaussian edge of variance u fall as 1 / sqrt(u): (before / after)^2 = 1 + d / u.
+    squared = (before / np.maximum(after, np.float32(1e-9))) ** 2
+    u = REBLUR_SIGMA**2 / np.maximum(squared - 1, np.float32(0.02))
+    return np.asarray(np.sqrt(u), np.float32)
 
 
 def spread(working: Working, values: Map, weight: Map, *, share: float) -> Map:

@@ -27,9 +27,10 @@ from focuskit.detect._working import (
     contrast_trust,
     finish,
     logistic,
+    regional_width,
     spread,
 )
-from focuskit.optics.edges import OWN_VARIANCE, REBLUR_SIGMA, gradient_energies
+from focuskit.optics.edges import OWN_VARIANCE
 from focuskit.photo import Photo
 
 __all__ = ["detect_lbp"]
@@ -181,10 +182,6 @@ _OCTAVE_END = 1.8
 
 
 def _regional_sigma(working: Working, picture: Map, scale: int) -> Map:
-    before, after = gradient_energies(picture, working.noise_sigma / scale)
-    width = 15 * scale
-    before, after = (working.box(working.on_grid(part), width) for part in (before, after))
-    # Energies of a Gaussian edge of variance u fall as 1 / sqrt(u): (before / after)^2 = 1 + d / u.
-    squared = (before / np.maximum(after, np.float32(1e-9))) ** 2
-    u = REBLUR_SIGMA**2 / np.maximum(squared - 1, np.float32(0.02))
-    return np.sqrt(np.maximum(u - np.float32(OWN_VARIANCE), 0)) * np.float32(scale)
+    width = regional_width(working, picture, scale)
+    own_removed = np.sqrt(np.maximum(width * width - np.float32(OWN_VARIANCE), 0))
+    return np.asarray(own_removed * np.float32(scale), np.float32)

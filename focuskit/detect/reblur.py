@@ -16,7 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from focuskit.blurmap import BlurMap
-from focuskit.detect._working import WORKING_LONG_EDGE, Working, finish, logistic, spread
+from focuskit.detect._working import (
+    WORKING_LONG_EDGE,
+    Working,
+    contrast_trust,
+    finish,
+    logistic,
+    regional_width,
+    spread,
+)
 from focuskit.optics.edges import COC_PER_SIGMA, Edges, measure_edges
 from focuskit.photo import Photo
 
@@ -29,8 +37,11 @@ _SHARP_SIGMA_PX = 0.6
 # Fitted on a seeded half of CUHK's 604 training photos, native size and 320 px.
 _SHARPNESS_RANGE_PX = (0.45, 1.1)
 _TYPICAL_SHARE = 0.6
-_DENSITY_SHARE = 0.1
-_BAR = 0.5
+_DENSITY_SHARE = 0.15
+_BAR = 0.52
+# Contrast against noise from which on a region has a say in what is typical of the photo.
+_JUDGED = 0.5
+_SOME = np.float32(0.01)
 
 
 def detect_reblur(photo: Photo, *, working_long_edge: int | None = WORKING_LONG_EDGE) -> BlurMap:
@@ -52,7 +63,8 @@ def detect_reblur(photo: Photo, *, working_long_edge: int | None = WORKING_LONG_
     edges = measure_edges(working.gray, noise_sigma=working.noise_sigma)
     # Logarithm: blur is known to a ratio, not to a difference.
     width, weight = _gathered(working, edges, np.log1p(edges.sigma_px))
-    sharp, _ = _gathered(working, edges, _sharpness(edges))
+    at_edges, _ = _gathered(working, edges, _sharpness(edges))
+    sharp = (_filled(working, at_edges, weight) + _regional_sharpness(working)) * np.float32(0.5)
     sigma = np.expm1(np.maximum(_filled(working, width, weight), 0))
     # Blurs add in squares: what every photo has is no defocus.
     excess = np.sqrt(np.maximum(sigma * sigma - np.float32(_SHARP_SIGMA_PX**2), 0))
@@ -60,7 +72,7 @@ def detect_reblur(photo: Photo, *, working_long_edge: int | None = WORKING_LONG_
     return finish(
         photo,
         working,
-        probability=_probability(working, _filled(working, sharp, weight), density),
+        probability=_probability(working, sharp, density),
         coc_diameter_px=excess * np.float32(COC_PER_SIGMA),
         confidence=density / (density + np.float32(_HALF_TRUST)),
     )
@@ -72,14 +84,26 @@ def _sharpness(edges: Edges) -> Map:
     A crisp photo sets a higher bar than one that is soft at 100 %, but within narrow limits: the
     sharpest edges of a missed shot are still not sharp.
     """
-    low, high = _SHARPNESS_RANGE_PX
-    typical = low
+    typical = 0.0
     if len(edges):
         order = np.argsort(edges.width_px)
         heard = np.cumsum(edges.weight[order], dtype=np.float64)
-        middle = int(np.searchsorted(heard, 0.4 * heard[-1]))
-        typical += _TYPICAL_SHARE * float(edges.width_px[order][middle])
-    return np.asarray(np.exp(-((edges.width_px / np.float32(min(typical, high))) ** 4)), np.float32)
+        typical = float(edges.width_px[order][int(np.searchsorted(heard, 0.4 * heard[-1]))])
+    return _falling(edges.width_px, typical)
+
+
+def _regional_sharpness(working: Working) -> Map:
+    """The same for regions, whose texture has no edges that stand alone."""
+    width, trust = regional_width(working, working.gray), contrast_trust(working)
+    judged = width[trust > _JUDGED]
+    typical = float(np.quantile(judged, 0.1)) if judged.size else 0.0
+    return spread(working, _falling(width, typical), trust + _SOME, share=0.03)
+
+
+def _falling(width_px: Map, typical_px: float) -> Map:
+    low, high = _SHARPNESS_RANGE_PX
+    bar = np.float32(min(low + _TYPICAL_SHARE * typical_px, high))
+    return np.asarray(np.exp(-((width_px / bar) ** 4)), np.float32)
 
 
 def _probability(working: Working, sharp: Map, density: Map) -> Map:

@@ -20,6 +20,7 @@ def _measures(**changes: float) -> Measures:
         "in_focus_share": 0.6,
         "texture_share": 0.8,
         "motion_ratio": 1.1,
+        "motion_width": 0.7,
         "motion_angle": 45.0,
         "clipped_high": 0.0,
         "clipped_low": 0.0,
@@ -53,10 +54,19 @@ def test_wide_edges_all_around_are_misfocus() -> None:
 
 
 def test_wide_edges_along_one_direction_are_motion() -> None:
-    decision = _alone(edge_width=LIMIT * 2, motion_ratio=2.5, motion_angle=30)
+    decision = _alone(
+        edge_width=LIMIT * 2, motion_ratio=2.5, motion_width=LIMIT * 2.2, motion_angle=30
+    )
 
     assert _codes(decision) == ["motion"]
     assert "30°" in decision.reasons[0].text
+
+
+def test_a_box_whose_edges_all_lie_along_the_path_does_not_hide_motion() -> None:
+    decision = _alone(edge_width=0.6, motion_ratio=2.5, motion_width=LIMIT * 2)
+
+    assert decision.verdict == "reject"
+    assert _codes(decision) == ["motion"]
 
 
 def test_a_sharp_subject_before_a_blurred_background_is_meant() -> None:
