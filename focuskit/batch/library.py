@@ -13,7 +13,8 @@ from focuskit.io import PHOTO_SUFFIXES, RAW_SUFFIXES, read_exif
 
 __all__ = ["Library", "Problem", "Shot", "find_shots"]
 
-_PARTNER_SUFFIXES = frozenset({".jpg", ".jpeg", ".heic", ".heif"})
+# Of several, the one that costs least to decode is judged.
+_PARTNER_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".mpo", ".heic", ".heif", ".hif")
 _PARTNER_SECONDS = 2.0
 
 
@@ -60,20 +61,35 @@ def find_shots(paths: Sequence[Path]) -> Library:
             folder that holds everything if several paths are given.
 
     Raises:
-        InputError: a path does not exist.
+        InputError: none of the paths exists; if some do, the others are problems.
     """
-    for path in paths:
-        if not path.exists():
-            raise InputError(f"{path} does not exist; check the spelling of the path.")
-    base = _base(paths)
     problems: list[Problem] = []
+    there = [path for path in paths if _is_there(path, problems)]
+    if paths and not there:
+        raise InputError(" ".join(problem.message for problem in problems))
+    base = _base(there)
     files: dict[Path, None] = {}
-    for path in paths:
+    for path in there:
         absolute = Path(os.path.abspath(path))
         found = _walk(absolute, base, problems) if path.is_dir() else [absolute]
         files.update(dict.fromkeys(found))
     shots = sorted(_pair(files, base), key=lambda shot: shot.name)
     return Library(tuple(shots), tuple(problems))
+
+
+def _is_there(path: Path, problems: list[Problem]) -> bool:
+    try:
+        # Not `exists`, which calls a link that leads nowhere absent without a word.
+        path.lstat()
+    except OSError as exc:
+        why = (
+            "does not exist; check the spelling of the path"
+            if isinstance(exc, FileNotFoundError | NotADirectoryError)
+            else f"cannot be looked at ({exc.strerror}); check its name and permissions"
+        )
+        problems.append(Problem(str(path), f"{path} {why}."))
+        return False
+    return True
 
 
 def _base(paths: Sequence[Path]) -> Path:
@@ -108,18 +124,28 @@ def _pair(files: Iterable[Path], base: Path) -> list[Shot]:
         by_stem[file.parent, file.stem.casefold()].append(file)
     shots: list[Shot] = []
     for group in by_stem.values():
-        raws = [file for file in group if file.suffix.lower() in RAW_SUFFIXES]
-        partners = [file for file in group if file.suffix.lower() in _PARTNER_SUFFIXES]
-        if len(raws) == 1 and len(partners) == 1 and _same_moment(raws[0], partners[0]):
-            shots.append(_shot([partners[0], raws[0]], base))
-            group = [file for file in group if file not in (raws[0], partners[0])]
-        shots.extend(_shot([file], base) for file in group)
+        together = _together(group)
+        if together:
+            shots.append(_shot(together, base))
+        shots.extend(_shot([file], base) for file in group if file not in together)
     return shots
 
 
-def _same_moment(raw: Path, partner: Path) -> bool:
+def _together(group: Sequence[Path]) -> list[Path]:
+    """Return the files of one press of the button among files of one stem, the judged one first."""
+    raws = [file for file in group if file.suffix.lower() in RAW_SUFFIXES]
+    partners = [file for file in group if file.suffix.lower() in _PARTNER_SUFFIXES]
+    if not raws or not partners:
+        return []
+    partners.sort(key=lambda file: _PARTNER_SUFFIXES.index(file.suffix.lower()))
+    judged = partners[0]
+    others = [file for file in [*partners[1:], *raws] if _same_moment(file, judged)]
+    return [judged, *others] if any(file in raws for file in others) else []
+
+
+def _same_moment(one: Path, other: Path) -> bool:
     try:
-        first, second = read_exif(raw).taken_at, read_exif(partner).taken_at
+        first, second = read_exif(one).taken_at, read_exif(other).taken_at
     except FocuskitError:
         # Whatever is wrong with the file is told when it is judged.
         return True

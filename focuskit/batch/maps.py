@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -54,13 +55,17 @@ def write_map(
             ("json", "map.json"),
         )
     }
+    stamp = _stamp(shot, detector)
     # Known before the work, not after it.
     there = [path for path in targets.values() if path.exists()]
     if there and not overwrite:
-        raise OutputExistsError(f"{there[0]} exists already; add --overwrite to replace it.")
+        done = _done_before(targets["json"], stamp) if len(there) == len(targets) else None
+        if done is None:
+            raise OutputExistsError(f"{there[0]} exists already; add --overwrite to replace it.")
+        return done
     photo = read_photo(shot.judged, max_megapixels=max_megapixels)
     blur_map = DETECTORS.get(detector)(photo)
-    record = _record(shot, blur_map, detector, targets)
+    record = _record(shot, blur_map, targets) | stamp
     shown = overlay(to_display(shrunk(photo, _OVERLAY_PX)), blur_map)
     content = {
         "map": _png16(blur_map.in_focus_probability * 65535),
@@ -68,14 +73,35 @@ def write_map(
         "overlay": jpeg(shown, quality=88),
         "json": (to_json(record, indent=2) + "\n").encode(),
     }
-    for kind, data in content.items():
-        _write(targets[kind], data, overwrite=overwrite)
+    _write_together({targets[kind]: data for kind, data in content.items()}, overwrite=overwrite)
     return record
 
 
-def _record(
-    shot: Shot, blur_map: BlurMap, detector: str, targets: dict[str, Path]
-) -> dict[str, Any]:
+def _stamp(shot: Shot, detector: str) -> dict[str, Any]:
+    """What a map depends on: the same stamp means that there is nothing to do."""
+    try:
+        found = shot.judged.stat()
+    except OSError:
+        # Reading the photo will tell what is wrong with it.
+        return {}
+    return {
+        "file_bytes": found.st_size,
+        "file_mtime_ns": found.st_mtime_ns,
+        "detector": detector,
+        "version": focuskit.__version__,
+    }
+
+
+def _done_before(path: Path, stamp: dict[str, Any]) -> dict[str, Any] | None:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    known = isinstance(record, dict) and all(record.get(key) == stamp[key] for key in stamp)
+    return record if known and stamp else None
+
+
+def _record(shot: Shot, blur_map: BlurMap, targets: dict[str, Path]) -> dict[str, Any]:
     textured = blur_map.confidence >= _TEXTURED
     sharp = textured & (blur_map.in_focus_probability >= _IN_FOCUS)
     coc = blur_map.coc_diameter_px[textured]
@@ -96,8 +122,6 @@ def _record(
         "map": str(targets["map"]),
         "coc": str(targets["coc"]),
         "overlay": str(targets["overlay"]),
-        "detector": detector,
-        "version": focuskit.__version__,
     }
 
 
@@ -107,6 +131,19 @@ def _png16(values: NDArray[np.float32]) -> bytes:
     if not done:
         raise OutputError("OpenCV could not encode a PNG; reinstall opencv-python-headless.")
     return bytes(data)
+
+
+def _write_together(content: dict[Path, bytes], *, overwrite: bool) -> None:
+    """Write all files or, if something comes between, none of them."""
+    written: list[Path] = []
+    try:
+        for path, data in content.items():
+            _write(path, data, overwrite=overwrite)
+            written.append(path)
+    except BaseException:
+        for path in written:
+            path.unlink(missing_ok=True)
+        raise
 
 
 def _write(path: Path, data: bytes, *, overwrite: bool) -> None:

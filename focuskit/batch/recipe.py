@@ -89,9 +89,13 @@ def _parse(table: Mapping[str, Any], path: Path) -> Recipe:
         raise InputError(f"{path}: 'thresholds' must be a table, found {lines!r}.")
     _check_keys(lines, [each.name for each in fields(Thresholds)], path, "threshold")
     for key, value in lines.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-            raise RangeError(f"{path}: the threshold {key} must be a number >= 0, found {value!r}.")
-    return Recipe(do, str(table.get("summary", "")), detector, Thresholds(**lines))
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise RangeError(f"{path}: the threshold {key} must be a number, found {value!r}.")
+    try:
+        thresholds = Thresholds(**lines)
+    except RangeError as exc:
+        raise RangeError(f"{path}: the threshold {exc}") from exc
+    return Recipe(do, str(table.get("summary", "")), detector, thresholds)
 
 
 def _check_keys(table: Mapping[str, Any], known: Collection[str], path: Path, what: str) -> None:

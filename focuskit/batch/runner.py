@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import threading
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
+from multiprocessing import resource_tracker
+from pathlib import Path
 from typing import Any, TypeVar
 
 import cv2
@@ -74,40 +76,49 @@ def _client(workers: int, *, processes: bool) -> Iterator[Any]:
     from distributed import Client, LocalCluster
 
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    held = _hold_interrupts()
     try:
-        with (
-            dask.config.set({"distributed.nanny.pre-spawn-environ": _WORKER_ENVIRONMENT}),
-            _interrupts_held(),
-        ):
+        with dask.config.set({"distributed.nanny.pre-spawn-environ": _WORKER_ENVIRONMENT}):
             cluster = LocalCluster(
                 n_workers=workers if processes else 1,
                 threads_per_worker=1 if processes else workers,
                 processes=processes,
-                dashboard_address=None,
+                # Any free port: the usual one may be another cluster's.
+                dashboard_address="127.0.0.1:0",
                 silence_logs=logging.CRITICAL,
             )
     except (OSError, RuntimeError, TimeoutError) as exc:
+        _release_interrupts(held)
         raise BatchError(
             f"dask could not start {workers} workers ({exc}); try --workers 1."
         ) from exc
-    with cluster, Client(cluster) as client:
-        yield client
-
-
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Let Ctrl-C wait: a cluster that is interrupted while it starts cannot be closed."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    pressed: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
     try:
-        yield
+        with cluster, Client(cluster) as client:
+            try:
+                _release_interrupts(held)
+                yield client
+            finally:
+                _hold_interrupts()
     finally:
-        signal.signal(signal.SIGINT, before)
-    if pressed:
-        raise KeyboardInterrupt
+        _release_interrupts(held)
+
+
+def _hold_interrupts() -> set[int] | None:
+    """Let Ctrl-C wait, here and in all that is started meanwhile; return what was held before.
+
+    A cluster cannot be closed while it starts, nor be left half closed. Workers keep the mask for
+    good: a terminal sends Ctrl-C to them too, but it is the coordinator who ends them.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        return None
+    # It lets Ctrl-C through again when it starts, so it has to run already.
+    resource_tracker.ensure_running()
+    return {int(each) for each in signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})}
+
+
+def _release_interrupts(held: set[int] | None) -> None:
+    if held is not None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
 
 def _as_they_come(
@@ -169,3 +180,10 @@ def _run_one(job: Callable[[Shot], R], shot: Shot) -> R | Problem:
         return job(shot)
     except FocuskitError as exc:
         return Problem(shot.name, str(exc))
+    except Exception as exc:  # noqa: BLE001 - one photo's bug must not cost the others' results
+        last = traceback.extract_tb(exc.__traceback__)[-1]
+        return Problem(
+            shot.name,
+            f"focuskit itself failed on {shot.judged} ({type(exc).__name__}: {exc}, at "
+            f"{Path(last.filename).name}:{last.lineno}); this is a bug, please report it.",
+        )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import signal
 import sys
 from typing import Annotated
 
 import typer
 
 from focuskit.cli import _exit
+from focuskit.cli._output import say
 from focuskit.cli.bench import bench
 from focuskit.cli.cull import cull
 from focuskit.cli.detect import detect
@@ -65,11 +69,19 @@ def main() -> None:
     """Run the command line and leave with the documented exit code."""
     try:
         app()
+        sys.stdout.flush()
     except FocuskitError as exc:
-        typer.echo(f"focuskit: {exc}", err=True)
+        say(f"focuskit: {exc}")
         sys.exit(_exit.FATAL)
+    except OSError as exc:
+        if exc.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        say(f"focuskit: the output could not be written ({exc.strerror}); free some space.")
+        # What is left in the buffer cannot be written at exit either.
+        os._exit(_exit.FATAL)
     except SystemExit as exc:
         # typer turns Ctrl-C into this code without a word.
         if exc.code == _exit.INTERRUPTED:
-            typer.echo("focuskit: interrupted; repeat the command to do it again.", err=True)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            say("focuskit: interrupted; repeat the command to do it again.")
         raise

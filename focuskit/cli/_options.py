@@ -14,6 +14,7 @@ __all__ = [
     "FormatOption",
     "LibraryArgument",
     "MaxMegapixelsOption",
+    "OptionalOutputOption",
     "OutputOption",
     "OverwriteOption",
     "PhotosArgument",
@@ -37,12 +38,19 @@ def _detectors(incomplete: str) -> list[str]:
 
 
 LibraryArgument = Annotated[
-    list[Path], typer.Argument(help="Folders (with everything below) and photos.")
+    list[Path],
+    # What is wrong with one path is said with the others' results, not instead of them.
+    typer.Argument(help="Folders (with everything below) and photos.", readable=False),
 ]
-PhotosArgument = Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.")]
+PhotosArgument = Annotated[
+    list[Path], typer.Argument(help="Photos, or folders of photos.", readable=False)
+]
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="What stdout carries.")]
 OutputOption = Annotated[
     Path, typer.Option("--output", "-o", help="Folder for results; outside the library.")
+]
+OptionalOutputOption = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Folder for results of recipes that cull.")
 ]
 OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Replace results that are there already.")

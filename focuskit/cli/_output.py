@@ -19,12 +19,25 @@ if TYPE_CHECKING:
     from focuskit.batch.culling import Progress
     from focuskit.batch.library import Library, Problem
 
-__all__ = ["output_folder", "print_rows", "progress_bar", "report_problems", "say", "shots_or_exit"]
+__all__ = [
+    "output_folder",
+    "print_rows",
+    "printable",
+    "progress_bar",
+    "report_problems",
+    "say",
+    "shots_or_exit",
+]
 
 
 def say(text: str) -> None:
     """Tell the person at the keyboard; stdout stays clean."""
-    typer.echo(text, err=True)
+    typer.echo(printable(text), err=True)
+
+
+def printable(text: str) -> str:
+    """Return text without what a terminal would obey: file names may hold anything."""
+    return "".join(char if char.isprintable() else "\ufffd" for char in text)
 
 
 def report_problems(problems: Sequence[Problem]) -> None:
@@ -62,7 +75,8 @@ def print_rows(
 @contextmanager
 def progress_bar(label: str) -> Iterator[Progress | None]:
     """Show a bar with speed, failures and time left; nothing where stderr is no terminal."""
-    if not sys.stderr.isatty():
+    # Python has no stderr where it was closed.
+    if sys.stderr is None or not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console
@@ -103,7 +117,10 @@ def progress_bar(label: str) -> Iterator[Progress | None]:
 def shots_or_exit(paths: Sequence[Path]) -> Library:
     """Return the shots in folders and files; leave with exit code 4 if there is nothing."""
     from focuskit.batch.library import find_shots
+    from focuskit.io import default_max_megapixels
 
+    # Said once, before the work, and not of every photo.
+    default_max_megapixels()
     found = find_shots(paths)
     if not found.shots and not found.problems:
         say(f"No photos in {', '.join(str(path) for path in paths)}.")
@@ -163,7 +180,4 @@ def _cell(value: Any) -> str:
         return "-"
     if isinstance(value, float):
         return f"{value:.3g}"
-    # Control characters in a file name must not reach the terminal.
-    return "".join(
-        char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in str(value)
-    )
+    return printable(str(value))

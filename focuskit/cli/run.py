@@ -12,9 +12,10 @@ from focuskit.cli._options import (
     FormatOption,
     LibraryArgument,
     MaxMegapixelsOption,
-    OutputOption,
+    OptionalOutputOption,
     WorkersOption,
 )
+from focuskit.errors import InputError
 
 __all__ = ["run"]
 
@@ -36,7 +37,7 @@ RecipeArgument = Annotated[
 def run(
     recipe: RecipeArgument,
     library: LibraryArgument,
-    output: OutputOption = Path("focuskit-cull"),
+    output: OptionalOutputOption = None,
     workers: WorkersOption = None,
     max_megapixels: MaxMegapixelsOption = None,
     output_format: FormatOption = Format.TABLE,
@@ -48,6 +49,9 @@ def run(
 
     loaded = load_recipe(recipe)
     if loaded.do == "cull":
-        cull_with(loaded, library, output, workers, max_megapixels, output_format)
+        folder = output or Path("focuskit-cull")
+        cull_with(loaded, library, folder, workers, max_megapixels, output_format)
+    elif output is not None:
+        raise InputError(f"The recipe {recipe} scores, which writes no files: leave out --output.")
     else:
         score_with(loaded, library, workers, max_megapixels, output_format)

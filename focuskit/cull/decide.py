@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
+from focuskit.check import check_range
 from focuskit.cull.measures import Measures
 from focuskit.cull.sets import Burst, ShotSet
 from focuskit.optics.edges import COC_PER_SIGMA
@@ -14,6 +15,8 @@ from focuskit.optics.edges import COC_PER_SIGMA
 __all__ = ["Decision", "Place", "Reason", "Thresholds", "Verdict", "decide", "decide_sets"]
 
 Verdict = Literal["keeper", "reject", "cant-tell"]
+
+_LARGEST = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,9 @@ class Thresholds:
         clipped_share: with more of the frame blown or blocked, that is said.
         burst_tolerance: in a burst, edges up to this much wider than the best frame's are equal.
         close_call: edge widths within this factor of the limit are left to the eye.
+
+    Raises:
+        RangeError: on construction, if a number makes no sense.
     """
 
     sharp_width_px: float = 0.85
@@ -44,6 +50,12 @@ class Thresholds:
     clipped_share: float = 0.1
     burst_tolerance: float = 1.12
     close_call: float = 1.05
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            factor = each.name in ("motion_ratio", "burst_tolerance", "close_call")
+            low = 1.0 if factor else 0.01 if each.name == "sharp_width_px" else 0.0
+            check_range(each.name, getattr(self, each.name), low=low, high=_LARGEST)
 
     def limit_width_px(self, frame_diagonal_px: float) -> float:
         """Return the edge width in native pixels beyond which a photo is out of focus.

@@ -91,7 +91,7 @@ def _patterns(gray: Map, threshold: float) -> NDArray[np.uint8]:
     height, width = gray.shape
     # Eight bits hold what a JPEG knows, and are compared several times faster than floats.
     levels = np.asarray(cv2.convertScaleAbs(gray, alpha=255), np.uint8).reshape(gray.shape)
-    bar = cv2.add(levels, np.full_like(levels, int(threshold * 255)))
+    bar = cv2.add(levels, np.full_like(levels, min(255, int(threshold * 255))))
     padded = np.asarray(cv2.copyMakeBorder(levels, 1, 1, 1, 1, cv2.BORDER_REPLICATE), np.uint8)
     code = np.zeros(gray.shape, np.uint8)
     for bit, (dy, dx) in enumerate(_AROUND):

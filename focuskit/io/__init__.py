@@ -8,7 +8,12 @@ from focuskit.io.atomic import write_atomically
 from focuskit.io.frame import Frame
 from focuskit.io.metadata import read_exif
 from focuskit.io.read import open_frame, read_photo, read_preview
-from focuskit.io.source import DEFAULT_MAX_MEGAPIXELS, PHOTO_SUFFIXES, RAW_SUFFIXES
+from focuskit.io.source import (
+    DEFAULT_MAX_MEGAPIXELS,
+    PHOTO_SUFFIXES,
+    RAW_SUFFIXES,
+    default_max_megapixels,
+)
 from focuskit.io.write import write_photo
 
 __all__ = [
@@ -16,6 +21,7 @@ __all__ = [
     "PHOTO_SUFFIXES",
     "RAW_SUFFIXES",
     "Frame",
+    "default_max_megapixels",
     "open_frame",
     "read_exif",
     "read_photo",

@@ -97,11 +97,14 @@ def read_ifd(data: bytes, order: Order, offset: int) -> Ifd:
         return Ifd()
     (count,) = struct.unpack_from(f"{order}H", data, offset)
     fields: dict[int, Field] = {}
+    # Entries may point to the same bytes: what they claim together is no more than the file has.
+    left = len(data)
     for at in range(offset + 2, min(offset + 2 + 12 * count, len(data) - 11), 12):
         tag, kind, number = struct.unpack_from(f"{order}HHI", data, at)
         size = TYPE_SIZES.get(kind, 0) * number
         start = at + 8 if size <= 4 else struct.unpack_from(f"{order}I", data, at + 8)[0]
-        if 0 < size <= len(data) - start and tag not in fields:
+        if 0 < size <= min(left, len(data) - start) and tag not in fields:
+            left -= size
             fields[tag] = Field(kind, _little(data[start : start + size], kind, order), at)
     next_at = offset + 2 + 12 * count
     if next_at + 4 > len(data):

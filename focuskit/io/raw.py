@@ -187,6 +187,12 @@ def _preview_orientation(
 
 
 def _decode_as_tiff(file: PhotoFile, min_long_edge: int | None, exc: Exception) -> Frame:
+    header = read_header(file.data)
+    if header is not None and not first_ifd(file.data).fields:
+        raise file.unreadable(
+            f"it is a truncated RAW: its directory should lie at byte {header[1]} of "
+            f"{len(file.data)}"
+        ) from exc
     # A developed TIFF may carry a RAW suffix, or a camera newer than this LibRaw wrote it.
     if 0xC612 not in first_ifd(file.data) and file.data[:4] in (b"II*\0", b"MM\0*"):
         try:

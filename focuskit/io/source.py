@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from PIL import Image
 
 from focuskit.errors import (
     PhotoTooLargeError,
@@ -21,6 +25,7 @@ __all__ = [
     "RAW_SUFFIXES",
     "Format",
     "PhotoFile",
+    "default_max_megapixels",
     "load",
 ]
 
@@ -36,6 +41,7 @@ PHOTO_SUFFIXES = RAW_SUFFIXES | frozenset(
 )
 
 _LIMIT_VARIABLE = "FOCUSKIT_MAX_MEGAPIXELS"
+_MOST_BYTES = 4 << 30
 _HEIF_BRANDS = frozenset(
     (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1", b"mif2")
 )
@@ -94,6 +100,9 @@ class PhotoFile:
                 f"{self.max_megapixels:g}. If the file is trusted, raise the limit with "
                 f"--max-megapixels or the variable {_LIMIT_VARIABLE}."
             )
+        # Pillow has a limit of its own, which must not stand below the one that people set here.
+        if Image.MAX_IMAGE_PIXELS is not None:
+            Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, width * height)
 
 
 def load(
@@ -111,7 +120,7 @@ def load(
         UnsupportedFormatError: not a photo.
         RangeError: the limit is not a number above 0.
     """
-    limit = _limit() if max_megapixels is None else max_megapixels
+    limit = default_max_megapixels() if max_megapixels is None else max_megapixels
     if not limit > 0:
         raise RangeError(f"max_megapixels must be > 0, got {limit:g}.")
     place = Path(path)
@@ -125,22 +134,29 @@ def load(
     return PhotoFile(place, data, kind, limit)
 
 
-def _limit() -> float:
+def default_max_megapixels() -> float:
+    """Return the limit that holds where none is given: FOCUSKIT_MAX_MEGAPIXELS, else 250.
+
+    Raises:
+        RangeError: the variable is not a number above 0.
+    """
     text = os.environ.get(_LIMIT_VARIABLE, "").strip()
     if not text:
         return DEFAULT_MAX_MEGAPIXELS
     try:
-        return float(text)
-    except ValueError as exc:
+        limit = float(text)
+    except ValueError:
+        limit = math.nan
+    if not limit > 0:
         raise RangeError(
-            f"The variable {_LIMIT_VARIABLE} must be a number of megapixels, got {text!r}."
-        ) from exc
+            f"The variable {_LIMIT_VARIABLE} must be a number of megapixels above 0, got {text!r}."
+        )
+    return limit
 
 
 def _read(path: Path, head: int | None) -> bytes:
     try:
-        if path.is_dir():
-            raise PhotoUnreadableError(f"{path} is a folder, not a photo; name the files in it.")
+        _check_file(path)
         with path.open("rb") as file:
             data = file.read(-1 if head is None else head)
     except FileNotFoundError as exc:
@@ -148,6 +164,10 @@ def _read(path: Path, head: int | None) -> bytes:
     except PermissionError as exc:
         raise PhotoUnreadableError(
             f"{path} may not be read by this user; change its permissions."
+        ) from exc
+    except MemoryError as exc:
+        raise PhotoUnreadableError(
+            f"{path} does not fit into memory; close other programs or use fewer --workers."
         ) from exc
     except (OSError, ValueError) as exc:
         raise PhotoUnreadableError(
@@ -158,6 +178,19 @@ def _read(path: Path, head: int | None) -> bytes:
             f"{path} is empty (0 bytes). Restore it from the card or a backup, or leave it out."
         )
     return data
+
+
+def _check_file(path: Path) -> None:
+    found = path.stat()
+    if stat.S_ISDIR(found.st_mode):
+        raise PhotoUnreadableError(f"{path} is a folder, not a photo; name the files in it.")
+    if not stat.S_ISREG(found.st_mode):
+        # Reading a pipe or a device may never end.
+        raise PhotoUnreadableError(f"{path} is no regular file; leave it out.")
+    if found.st_size > _MOST_BYTES:
+        raise PhotoUnreadableError(
+            f"{path} has {found.st_size / 1e9:.1f} GB, more than any photo; leave it out."
+        )
 
 
 def _sniff(data: bytes, suffix: str) -> Format | None:

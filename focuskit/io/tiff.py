@@ -30,6 +30,7 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())
 _DAMAGED = (
     ArithmeticError,
     AttributeError,
+    ImportError,  # of a codec that tifffile loads when it meets it
     LookupError,
     MemoryError,
     NotImplementedError,

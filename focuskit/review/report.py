@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -24,6 +25,7 @@ __all__ = ["pictures_folder", "write_results"]
 _STEM = "focuskit-cull"
 # Up to here the pictures go into the page, which can then be mailed; beyond, it would not open.
 _MOST_INLINE = 500
+_OWN_PICTURE = re.compile(r"[0-9a-f]{16}-(photo|overlay|crop)\.jpg")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +77,33 @@ def write_results(
             f"The pictures could not be put into {output} ({exc.strerror}); free some space or "
             "choose another --output."
         ) from exc
-    _put(output, "csv", to_csv([flat(record) for record in records]))
-    _put(output, "jsonl", to_jsonl(records))
+    # The largest first: if the disk is full, the earlier run's files are still one set.
     _put(output, "html", page)
+    _put(output, "jsonl", to_jsonl(records))
+    _put(output, "csv", to_csv([flat(record) for record in records]))
     return output / f"{_STEM}.html"
 
 
 def _picture_source(output: Path, pictures: Path, count: int) -> Any:
+    beside = output / f"{_STEM}-pictures"
+    _clear(beside)
     if count <= _MOST_INLINE:
         return lambda name: _data_uri(pictures / name)
-    beside = output / f"{_STEM}-pictures"
-    shutil.rmtree(beside, ignore_errors=True)
-    shutil.copytree(pictures, beside)
+    beside.mkdir(exist_ok=True)
+    for picture in pictures.iterdir():
+        shutil.copyfile(picture, beside / picture.name)
     return lambda name: f"{beside.name}/{name}"
+
+
+def _clear(folder: Path) -> None:
+    """Remove an earlier run's pictures, and nothing that is not one."""
+    if not folder.is_dir():
+        return
+    for path in folder.iterdir():
+        if _OWN_PICTURE.fullmatch(path.name):
+            path.unlink()
+    if not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def _data_uri(path: Path) -> str:

@@ -37,6 +37,7 @@ PUBLIC = {
         "PHOTO_SUFFIXES",
         "RAW_SUFFIXES",
         "Frame",
+        "default_max_megapixels",
         "open_frame",
         "read_exif",
         "read_photo",

@@ -69,9 +69,15 @@ def test_a_photo_that_kills_its_worker_is_named_and_the_others_are_done() -> Non
 
 
 @pytest.mark.parametrize("count", [5, 40])
-def test_a_bug_keeps_its_own_exception(count: int) -> None:
-    with pytest.raises(ZeroDivisionError):
-        list(run_shots(break_on_three, _shots(count)))
+def test_a_bug_costs_one_photo_and_is_named_as_such(count: int) -> None:
+    outcomes = {shot.name: outcome for shot, outcome in run_shots(break_on_three, _shots(count))}
+
+    failed = {name: each for name, each in outcomes.items() if isinstance(each, Problem)}
+    assert len(outcomes) == count
+    assert list(failed) == ["003.jpg"]
+    assert "ZeroDivisionError" in failed["003.jpg"].message
+    assert "at test_runner.py:" in failed["003.jpg"].message
+    assert "this is a bug" in failed["003.jpg"].message
 
 
 def test_there_is_at_least_one_core() -> None:

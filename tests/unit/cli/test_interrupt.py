@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -19,7 +20,9 @@ def test_ctrl_c_ends_cleanly_and_leaves_nothing(tmp_path: Path, moment: str) -> 
     for index in range(300):
         shutil.copy(SAMPLES / "IMG_0001.jpg", library / f"{index}.jpg")
     command = [Path(sys.executable).parent / "focuskit", "cull", library, "-o", out]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         pictures = list(out.glob(".focuskit-cull-pictures-*"))
@@ -27,7 +30,8 @@ def test_ctrl_c_ends_cleanly_and_leaves_nothing(tmp_path: Path, moment: str) -> 
             break
         time.sleep(0.02)
 
-    process.send_signal(signal.SIGINT)
+    # A terminal sends it to the workers too.
+    os.killpg(process.pid, signal.SIGINT)
     stdout, stderr = process.communicate(timeout=60)
 
     assert process.returncode == 130

@@ -179,14 +179,31 @@ def test_detect_writes_the_map_the_overlay_and_the_numbers(
 
 def test_detect_overwrites_only_when_told(focuskit: Run, library: Path, tmp_path: Path) -> None:
     photo, out = library / "single.jpg", tmp_path / "maps"
-    focuskit("detect", photo, "-o", out)
+    first = focuskit("detect", photo, "-o", out)
+    before = (out / "single.jpg-map.png").stat().st_mtime_ns
 
     again = focuskit("detect", photo, "-o", out)
-    told = focuskit("detect", photo, "-o", out, "--overwrite")
+    other = focuskit("detect", photo, "-o", out, "--detector", "reblur")
+    untouched = (out / "single.jpg-map.png").stat().st_mtime_ns
+    told = focuskit("detect", photo, "-o", out, "--detector", "reblur", "--overwrite")
 
-    assert again.returncode == 3
-    assert "exists already; add --overwrite" in again.stderr
+    assert (again.returncode, again.stdout) == (0, first.stdout)
+    assert other.returncode == 3
+    assert "exists already; add --overwrite" in other.stderr
+    assert untouched == before
     assert told.returncode == 0
+    assert (out / "single.jpg-map.png").stat().st_mtime_ns != before
+
+
+def test_detect_goes_on_where_it_stopped(focuskit: Run, library: Path, tmp_path: Path) -> None:
+    out = tmp_path / "maps"
+    focuskit("detect", library / "burst" / "1.jpg", library / "burst" / "2.jpg", "-o", out)
+    before = (out / "1.jpg-map.png").stat().st_mtime_ns
+
+    answer = focuskit("detect", library / "burst", "-o", out)
+
+    assert answer.returncode == 0, answer.stderr
+    assert (out / "1.jpg-map.png").stat().st_mtime_ns == before
 
 
 def _truncated(good: bytes, folder: Path) -> Path:
