@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from focuskit.batch.judge import Judge, Judgement
 from focuskit.batch.library import Library, Problem
 from focuskit.batch.runner import run_shots
-from focuskit.cull.decide import Decision, Thresholds, decide, decide_sets
+from focuskit.cull.decide import Decision, Reason, Thresholds, decide, decide_sets
 from focuskit.cull.sets import find_sets
 
 __all__ = ["Culled", "Progress", "cull_library", "decide_all", "judge_library"]
@@ -58,9 +58,17 @@ def decide_all(
     judgements: Sequence[Judgement], thresholds: Thresholds | None = None
 ) -> list[Decision]:
     """Decide about shots alone, then within their sets."""
-    alone = [decide(each.measures, each.diagonal_px, thresholds) for each in judgements]
+    alone = [
+        _with_troubles(decide(each.measures, each.diagonal_px, thresholds), each)
+        for each in judgements
+    ]
     sets = find_sets([each.fingerprint for each in judgements])
     return decide_sets(alone, [each.measures for each in judgements], sets, thresholds)
+
+
+def _with_troubles(decision: Decision, judgement: Judgement) -> Decision:
+    troubles = tuple(Reason("partner-unreadable", text) for text in judgement.unreadable)
+    return replace(decision, reasons=(*decision.reasons, *troubles))
 
 
 def cull_library(

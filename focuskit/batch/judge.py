@@ -14,7 +14,7 @@ from focuskit.cull import SCORERS, Measures, gather, measure
 from focuskit.cull.sets import Fingerprint, fingerprint
 from focuskit.cull.subject import Region, choose_regions
 from focuskit.detect import DEFAULT_DETECTOR, DETECTORS
-from focuskit.errors import OutputError
+from focuskit.errors import InputError, OutputError
 from focuskit.io import RAW_SUFFIXES, Frame, open_frame
 from focuskit.photo import DecodedFrom, Exif, Photo
 
@@ -43,6 +43,7 @@ class Judgement:
         scale: that size / full sensor size.
         decoded_from: which picture in the file was judged.
         picture: stem of the thumbnail files below the folder of pictures, or None.
+        unreadable: what is wrong with files of the shot that came before the one judged.
     """
 
     shot: Shot
@@ -54,6 +55,7 @@ class Judgement:
     scale: float
     decoded_from: DecodedFrom
     picture: str | None = None
+    unreadable: tuple[str, ...] = ()
 
     @property
     def diagonal_px(self) -> float:
@@ -81,10 +83,7 @@ class Judge:
         Raises:
             FocuskitError: its file cannot be read, or a picture of it cannot be written.
         """
-        raw = shot.judged.suffix.lower() in RAW_SUFFIXES
-        # A RAW's preview saves the demosaic; of anything else every pixel is wanted for the crop.
-        least = _LEAST_EDGE_PX if raw else None
-        frame = open_frame(shot.judged, min_long_edge=least, max_megapixels=self.max_megapixels)
+        frame, unreadable = self._open(shot)
         working = frame.photo(_WORKING_EDGE_PX)
         photo = shrunk(working, _THUMBNAIL_PX)
         blur_map = DETECTORS.get(self.detector)(working).resized(photo.height, photo.width)
@@ -102,7 +101,25 @@ class Judge:
             scale=frame.scale,
             decoded_from=frame.decoded_from,
             picture=picture,
+            unreadable=unreadable,
         )
+
+    def _open(self, shot: Shot) -> tuple[Frame, tuple[str, ...]]:
+        """Open the first file of the shot that can be read, and tell what is wrong with others."""
+        troubles: list[InputError] = []
+        for file in shot.files:
+            raw = file.suffix.lower() in RAW_SUFFIXES
+            # A RAW's preview saves the demosaic; of the rest every pixel is wanted for the crop.
+            least = _LEAST_EDGE_PX if raw else None
+            try:
+                frame = open_frame(file, min_long_edge=least, max_megapixels=self.max_megapixels)
+            except InputError as exc:
+                troubles.append(exc)
+            else:
+                return frame, tuple(str(trouble) for trouble in troubles)
+        if len(troubles) == 1:
+            raise troubles[0]
+        raise InputError(" ".join(str(trouble) for trouble in troubles))
 
 
 def _measure_best(frame: Frame, photo: Photo, blur_map: BlurMap) -> tuple[Measures, Photo]:

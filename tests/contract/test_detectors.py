@@ -31,6 +31,9 @@ def _picture(kind: str) -> NDArray[np.float32]:
         "clipped white": lambda: np.full((96, 128, 3), 4.0, np.float32),
         "huge highlights": lambda: np.where(make_scene(96, 128, 1) > 0.5, 1e30, 0.1),
         "noise": lambda: rng.random((96, 128, 3), np.float32),
+        "black and white": lambda: (rng.random((97, 131, 1)) > 0.5).repeat(3, axis=2),
+        "small black and white": lambda: (rng.random((16, 16, 1)) > 0.5).repeat(3, axis=2),
+        "checkerboard": lambda: np.indices((96, 128, 3)).sum(axis=0) % 2,
         "constant": lambda: np.full((96, 128, 3), 0.18, np.float32),
     }[kind]().astype(np.float32)
 
@@ -48,6 +51,9 @@ KINDS = (
     "clipped white",
     "huge highlights",
     "noise",
+    "black and white",
+    "small black and white",
+    "checkerboard",
     "constant",
 )
 
