@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Literal
@@ -76,7 +77,14 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a shot stands in its set; rank 1 is the sharpest, 0 means that nobody is ranked."""
+    """Where a shot stands in its set.
+
+    Attributes:
+        kind: "burst", "bracket"...
+        number: counts the sets of this kind from 1, in the order of their time.
+        size: how many shots it has.
+        rank: 1 is the sharpest; 0 where nobody is ranked.
+    """
 
     kind: str
     number: int
@@ -146,11 +154,13 @@ def decide_sets(
     """
     lines = thresholds or Thresholds()
     decided = list(decisions)
-    for number, found in enumerate(sets, start=1):
+    counts: Counter[str] = Counter()
+    for found in sets:
+        counts[found.kind] += 1
         if isinstance(found, Burst):
-            _rank_burst(decided, measures, found, number, lines)
+            _rank_burst(decided, measures, found, counts[found.kind], lines)
         else:
-            _spare(decided, found, number)
+            _spare(decided, found, counts[found.kind])
     return decided
 
 

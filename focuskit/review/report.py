@@ -138,7 +138,7 @@ def _page(records: Sequence[dict[str, Any]], stems: dict[str, str | None], sourc
 
 
 def _groups(records: Sequence[dict[str, Any]]) -> list[_Group]:
-    """Put sets first where they were taken, best frame first, and singles in their own group."""
+    """Put sets first, in the order of their time and the best frame first, then single shots."""
     sets: dict[tuple[str, int], list[dict[str, Any]]] = {}
     singles: list[dict[str, Any]] = []
     for record in records:
@@ -153,11 +153,15 @@ def _groups(records: Sequence[dict[str, Any]]) -> list[_Group]:
             kind,
             tuple(sorted(members, key=lambda record: (record["set"]["rank"], record["shot"]))),
         )
-        for (kind, _), members in sorted(sets.items(), key=lambda item: item[0][1])
+        for (kind, _), members in sorted(sets.items(), key=lambda item: _taken(item[1]))
     ]
     if singles:
         groups.append(_Group("Single shots" if groups else "All shots", "single", tuple(singles)))
     return groups
+
+
+def _taken(members: Sequence[dict[str, Any]]) -> str:
+    return min(str(record["exif"]["taken_at"] or "") for record in members)
 
 
 def _clock(taken_at: str | None) -> str:
