@@ -124,7 +124,7 @@ def _release_interrupts(held: set[int] | None) -> None:
 def _as_they_come(
     client: Any, job: Callable[[Shot], R], batches: Iterator[Sequence[Shot]], window: int
 ) -> Iterator[tuple[Shot, R | Problem]]:
-    from distributed import as_completed, wait
+    from distributed import KilledWorker, as_completed
 
     def submit(batch: Sequence[Shot]) -> Any:
         future = client.submit(_run_batch, job, tuple(batch), pure=False)
@@ -136,30 +136,20 @@ def _as_they_come(
     done = as_completed([submit(batch) for batch in islice(batches, window)])
     for future in done:
         batch = pending.pop(future.key)
-        if future.status == "finished":
+        # Not its status: what finished on a worker that died since is done again while we wait.
+        try:
             yield from zip(batch, future.result(), strict=True)
-        else:
-            _raise_bugs(future.exception())
+        except KilledWorker:
             suspects.extend(batch)
         for batch in islice(batches, 1):
             done.add(submit(batch))
     # dask blames every task that waited on a worker when it died. Alone in the cluster, each shot
     # shows whether it was the one.
     for shot in suspects:
-        future = submit([shot])
-        wait(future)
-        if future.status == "finished":
-            yield shot, future.result()[0]
-        else:
-            _raise_bugs(future.exception())
+        try:
+            yield shot, submit([shot]).result()[0]
+        except KilledWorker:
             yield shot, _taken_down(shot)
-
-
-def _raise_bugs(error: BaseException) -> None:
-    from distributed import KilledWorker
-
-    if not isinstance(error, KilledWorker):
-        raise error
 
 
 def _taken_down(shot: Shot) -> Problem:
