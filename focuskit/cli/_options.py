@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,8 @@ import typer
 
 __all__ = [
     "DetectorOption",
+    "Device",
+    "DeviceOption",
     "Format",
     "FormatOption",
     "LibraryArgument",
@@ -29,6 +32,21 @@ class Format(StrEnum):
     JSON = "json"
     JSONL = "jsonl"
     CSV = "csv"
+
+
+class Device(StrEnum):
+    """Where networks run."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+def _set_device(device: Device) -> Device:
+    # Workers are processes of their own: the environment is what they all inherit.
+    if device != Device.AUTO:
+        os.environ["FOCUSKIT_DEVICE"] = device.value
+    return device
 
 
 def _detectors(incomplete: str) -> list[str]:
@@ -59,6 +77,14 @@ DetectorOption = Annotated[
     str,
     typer.Option(
         "--detector", "-d", help="Blur detector; see `focuskit names`.", autocompletion=_detectors
+    ),
+]
+DeviceOption = Annotated[
+    Device,
+    typer.Option(
+        "--device",
+        callback=_set_device,
+        help="Where a detector's network runs; default: FOCUSKIT_DEVICE, or the CPU.",
     ),
 ]
 WorkersOption = Annotated[

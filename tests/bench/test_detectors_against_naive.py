@@ -19,7 +19,7 @@ from focuskit.blurmap import BlurMap
 from focuskit.color import encoded_gray
 from focuskit.detect import DETECTORS
 from focuskit.photo import Photo
-from focuskit.training.datasets import MaskedPhoto, find_cuhk, split
+from focuskit.training.datasets import MaskedPhoto, find_dataset, split
 from focuskit.training.metrics import Scores, score_photo, summarise
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "data" / "cuhk-dbd"
@@ -51,7 +51,7 @@ def squashed(photo: Photo, mask: NDArray[np.bool_], size: int | None) -> Photo:
 
 def held_out() -> list[MaskedPhoto]:
     """Photos of the half that calibration left alone, less the quarter of a later one."""
-    everything = find_cuhk(FOLDER).items
+    everything = find_dataset("cuhk", FOLDER).items
     later, _ = split(everything, share=0.25, seed=1)
     _, left_alone = split(everything, share=0.5, seed=0)
     return [item for item in left_alone if item not in set(later)]
@@ -62,7 +62,7 @@ def scores(
     size: int | None,
     items: Sequence[MaskedPhoto],
 ) -> dict[str, Scores]:
-    found = find_cuhk(FOLDER)
+    found = find_dataset("cuhk", FOLDER)
     results: dict[str, list[object]] = {name: [] for name in detectors}
     for item in items:
         photo, mask = found.read(item)
@@ -78,7 +78,7 @@ def scores(
 @pytest.mark.skipif(not FOLDER.is_dir(), reason="no real photos beside the checkout")
 @pytest.mark.parametrize("size", [320, None])
 def test_both_beat_the_textbook(size: int | None) -> None:
-    items, _ = split(find_cuhk(FOLDER).items, share=0.25, seed=20)
+    items, _ = split(find_dataset("cuhk", FOLDER).items, share=0.25, seed=20)
     table = scores(
         {name: DETECTORS.get(name) for name in NAMES} | {"naive": naive_lbp}, size, items
     )
@@ -91,7 +91,7 @@ def test_both_beat_the_textbook(size: int | None) -> None:
 
 
 if __name__ == "__main__":
-    chosen = held_out() if "held-out" in sys.argv else find_cuhk(FOLDER).items
+    chosen = held_out() if "held-out" in sys.argv else find_dataset("cuhk", FOLDER).items
     for pixels in (320, None):
         every = {name: DETECTORS.get(name) for name in NAMES} | {"naive": naive_lbp}
         for name, each in scores(every, pixels, chosen).items():
