@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 from focuskit.check import check_map, check_range
 from focuskit.errors import ShapeError
 
-__all__ = ["BlurMap"]
+__all__ = ["NOTHING_IN_FOCUS_SHARE", "BlurMap"]
+
+NOTHING_IN_FOCUS_SHARE = 0.01
+"""With less than this share of the frame in focus, a map says that nothing is."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,6 +65,11 @@ class BlurMap:
     def width(self) -> int:
         """Width in pixels."""
         return int(self.in_focus_probability.shape[1])
+
+    @property
+    def in_focus_share(self) -> float:
+        """Share of the frame that is in focus rather than not, in [0, 1]."""
+        return float((self.in_focus_probability >= 0.5).mean())
 
     def resized(self, height: int, width: int) -> BlurMap:
         """Return the map for the same photo at another size, CoC scaled along.

@@ -13,7 +13,7 @@ from focuskit.blurmap import BlurMap
 from focuskit.cull import SCORERS, Measures, gather, measure
 from focuskit.cull.sets import Fingerprint, fingerprint
 from focuskit.cull.subject import Region, choose_regions
-from focuskit.detect import DEFAULT_DETECTOR, DETECTORS
+from focuskit.detect import DETECTORS, LIBRARY_DETECTOR
 from focuskit.errors import InputError, OutputError
 from focuskit.io import RAW_SUFFIXES, Frame, open_frame
 from focuskit.photo import DecodedFrom, Exif, Photo
@@ -73,7 +73,7 @@ class Judge:
         pictures: folder for thumbnail, overlay and crop of each shot; None for none.
     """
 
-    detector: str = DEFAULT_DETECTOR
+    detector: str = LIBRARY_DETECTOR
     max_megapixels: float | None = None
     pictures: Path | None = None
 

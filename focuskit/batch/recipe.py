@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from focuskit.cull.decide import Thresholds
-from focuskit.detect import DEFAULT_DETECTOR, DETECTORS
+from focuskit.detect import DETECTORS, LIBRARY_DETECTOR
 from focuskit.errors import InputError, RangeError
 
 __all__ = ["Recipe", "load_recipe", "shipped_recipes"]
@@ -31,7 +31,7 @@ class Recipe:
 
     do: str
     summary: str = ""
-    detector: str = DEFAULT_DETECTOR
+    detector: str = LIBRARY_DETECTOR
     thresholds: Thresholds = field(default_factory=Thresholds)
 
 
@@ -81,7 +81,7 @@ def _parse(table: Mapping[str, Any], path: Path) -> Recipe:
     do = table.get("do")
     if do not in _ACTIONS:
         raise InputError(f"{path}: 'do' must be one of {', '.join(_ACTIONS)}, found {do!r}.")
-    detector = str(table.get("detector", DEFAULT_DETECTOR))
+    detector = str(table.get("detector", LIBRARY_DETECTOR))
     if detector not in DETECTORS:
         DETECTORS.get(detector)
     lines = table.get("thresholds", {})

@@ -11,6 +11,7 @@ import typer
 
 __all__ = [
     "DetectorOption",
+    "DetectorsOption",
     "Device",
     "DeviceOption",
     "Format",
@@ -77,6 +78,15 @@ DetectorOption = Annotated[
     str,
     typer.Option(
         "--detector", "-d", help="Blur detector; see `focuskit names`.", autocompletion=_detectors
+    ),
+]
+DetectorsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--detector",
+        "-d",
+        help="Blur detector, as often as needed; see `focuskit names`.",
+        autocompletion=_detectors,
     ),
 ]
 DeviceOption = Annotated[

@@ -10,6 +10,8 @@ import typer
 from focuskit.cli import _exit
 from focuskit.cli._options import (
     DetectorOption,
+    Device,
+    DeviceOption,
     Format,
     FormatOption,
     LibraryArgument,
@@ -39,6 +41,7 @@ def cull(
     output: OutputOption = Path("focuskit-cull"),
     detector: DetectorOption = "",
     workers: WorkersOption = None,
+    device: DeviceOption = Device.AUTO,
     max_megapixels: MaxMegapixelsOption = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
@@ -69,10 +72,10 @@ def cull_with(
     from focuskit.batch.culling import cull_library
     from focuskit.batch.judge import Judge
     from focuskit.batch.records import cull_records, flat
-    from focuskit.detect import DETECTORS
+    from focuskit.detect import open_detector
     from focuskit.review.report import pictures_folder, write_results
 
-    DETECTORS.get(recipe.detector)
+    open_detector(recipe.detector)
     found = shots_or_exit(library)
     folder = output_folder(output, library)
     with pictures_folder(folder) as pictures:

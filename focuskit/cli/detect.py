@@ -10,6 +10,8 @@ import typer
 from focuskit.cli import _exit
 from focuskit.cli._options import (
     DetectorOption,
+    Device,
+    DeviceOption,
     Format,
     FormatOption,
     MaxMegapixelsOption,
@@ -32,6 +34,7 @@ def detect(
     output: OutputOption = Path("focuskit-detect"),
     detector: DetectorOption = "",
     overwrite: OverwriteOption = False,
+    device: DeviceOption = Device.AUTO,
     max_megapixels: MaxMegapixelsOption = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
@@ -42,11 +45,11 @@ def detect(
     """
     from focuskit.batch.library import Problem
     from focuskit.batch.maps import write_map
-    from focuskit.detect import DEFAULT_DETECTOR, DETECTORS
+    from focuskit.detect import DEFAULT_DETECTOR, open_detector
     from focuskit.errors import FocuskitError
 
     name = detector or DEFAULT_DETECTOR
-    DETECTORS.get(name)
+    open_detector(name)
     found = shots_or_exit(photos)
     folder = output_folder(output, photos)
     records: list[dict[str, Any]] = []

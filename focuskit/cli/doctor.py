@@ -27,6 +27,8 @@ _PACKAGES = (
     "pillow-heif",
     "tifffile",
     "torch",
+    "onnxruntime",
+    "safetensors",
     "dask",
     "distributed",
     "typer",
@@ -136,10 +138,14 @@ def _programs() -> list[Row]:
 
 
 def _weights() -> list[Row]:
-    from importlib.resources import files
+    from focuskit.detect.weights import find_weights, weight_names
+    from focuskit.errors import WeightsError
 
-    folder = files("focuskit.detect") / "weights"
-    found = sorted(item.name for item in folder.iterdir()) if folder.is_dir() else []
-    if not found:
-        return [_row("weights", "-", "none", "the detectors shipped here need no weights")]
-    return [_row("weights", name, "ok", str(folder / name)) for name in found]
+    rows = []
+    try:
+        for name in weight_names():
+            size = sum(path.stat().st_size for path in find_weights(name).files.values())
+            rows.append(_row("weights", name, "ok", f"{size / 1e6:.1f} MB, checksums as shipped"))
+    except WeightsError as exc:
+        rows.append(_row("weights", "-", "missing", str(exc)))
+    return rows

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from focuskit.cli._options import (
+    Device,
+    DeviceOption,
     Format,
     FormatOption,
     LibraryArgument,
@@ -39,6 +41,7 @@ def run(
     library: LibraryArgument,
     output: OptionalOutputOption = None,
     workers: WorkersOption = None,
+    device: DeviceOption = Device.AUTO,
     max_megapixels: MaxMegapixelsOption = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:

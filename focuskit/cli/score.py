@@ -10,6 +10,8 @@ import typer
 from focuskit.cli import _exit
 from focuskit.cli._options import (
     DetectorOption,
+    Device,
+    DeviceOption,
     Format,
     FormatOption,
     MaxMegapixelsOption,
@@ -28,6 +30,7 @@ def score(
     photos: PhotosArgument,
     detector: DetectorOption = "",
     workers: WorkersOption = None,
+    device: DeviceOption = Device.AUTO,
     max_megapixels: MaxMegapixelsOption = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
@@ -54,9 +57,9 @@ def score_with(
     from focuskit.batch.judge import Judge
     from focuskit.batch.records import flat, judgement_record, problem_record
     from focuskit.cull import SCORERS
-    from focuskit.detect import DETECTORS
+    from focuskit.detect import open_detector
 
-    DETECTORS.get(recipe.detector)
+    open_detector(recipe.detector)
     found = shots_or_exit(photos)
     judge = Judge(recipe.detector, max_megapixels)
     with progress_bar("Scoring") as progress:

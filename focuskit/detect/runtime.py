@@ -1,0 +1,141 @@
+"""Runs a network on a picture: by onnxruntime on the CPU, by torch where asked or on a GPU.
+
+Two environment variables choose, so that worker processes choose alike: FOCUSKIT_DEVICE ("auto",
+"cpu" or "cuda") and FOCUSKIT_RUNTIME ("auto", "onnx" or "torch").
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from focuskit.detect.weights import Weights, find_weights, first_line
+from focuskit.errors import DeviceError, WeightsError
+
+__all__ = ["DEVICE_VARIABLE", "RUNTIME_VARIABLE", "Network", "Prediction", "open_network"]
+
+DEVICE_VARIABLE = "FOCUSKIT_DEVICE"
+RUNTIME_VARIABLE = "FOCUSKIT_RUNTIME"
+_DEVICES = ("auto", "cpu", "cuda")
+_RUNTIMES = ("auto", "onnx", "torch")
+
+Map = NDArray[np.float32]
+Prediction = tuple[Map, Map, Map]
+"""(N, h, w) in-focus logits, log2(1 + CoC diameter in pixels of the input), confidence logits."""
+
+Network = Callable[[Map], Prediction]
+"""Takes (N, 3, H, W) float32 encoded sRGB in [0, 1], H and W multiples of 32."""
+
+_log = logging.getLogger(__name__)
+
+
+def open_network(name: str) -> tuple[Network, Weights]:
+    """Return the network of that name, ready to run, and its weights' facts.
+
+    Raises:
+        WeightsError: its weights are missing or damaged, or nothing here can run them.
+        DeviceError: the device or the runtime asked for is not there.
+    """
+    device = _choice(DEVICE_VARIABLE, _DEVICES)
+    runtime = _choice(RUNTIME_VARIABLE, _RUNTIMES)
+    return _opened(name, device, runtime)
+
+
+@cache
+def _opened(name: str, device: str, runtime: str) -> tuple[Network, Weights]:
+    weights = find_weights(name)
+    if runtime == "onnx" and device == "cuda":
+        raise DeviceError(
+            "onnxruntime runs the network on the CPU only here; for a GPU set "
+            f"{RUNTIME_VARIABLE}=torch, or leave it unset."
+        )
+    if runtime == "torch" or device == "cuda":
+        return _by_torch(weights, device), weights
+    try:
+        return _by_onnxruntime(weights), weights
+    except ImportError as exc:
+        if runtime == "onnx":
+            raise DeviceError(
+                f"onnxruntime is not installed or cannot be loaded ({exc}); install it with "
+                f"pip install onnxruntime, or set {RUNTIME_VARIABLE}=torch, which is slower."
+            ) from exc
+        _log.warning(
+            "onnxruntime cannot be loaded (%s); torch runs the network, about three times slower. "
+            "pip install onnxruntime",
+            exc,
+        )
+        return _by_torch(weights, device), weights
+
+
+def _choice(variable: str, known: tuple[str, ...]) -> str:
+    chosen = os.environ.get(variable, "").strip().lower() or "auto"
+    if chosen not in known:
+        raise DeviceError(f"{variable} is one of {', '.join(known)}, got {chosen!r}.")
+    return chosen
+
+
+def _threads() -> int:
+    # Workers are told to use one thread each by the variable that other libraries obey too.
+    text = os.environ.get("OMP_NUM_THREADS", "")
+    return int(text) if text.isdecimal() else 0
+
+
+def _by_onnxruntime(weights: Weights) -> Network:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = _threads()
+    options.inter_op_num_threads = 1
+    # Errors reach the caller as exceptions; what it says besides is not for users.
+    options.log_severity_level = 4
+    path = weights.files["onnx"]
+    try:
+        session = onnxruntime.InferenceSession(
+            str(path), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as exc:
+        raise WeightsError(
+            f"onnxruntime {onnxruntime.__version__} cannot load {path} ({first_line(exc)}); "
+            f"upgrade onnxruntime, set {RUNTIME_VARIABLE}=torch, or use --detector lbp."
+        ) from exc
+
+    def run(rgb: Map) -> Prediction:
+        in_focus, log_coc, confidence = session.run(None, {"rgb": rgb})
+        return in_focus[:, 0], log_coc[:, 0], confidence[:, 0]
+
+    return run
+
+
+def _by_torch(weights: Weights, device: str) -> Network:
+    import torch
+
+    from focuskit.detect.network import load_network
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise DeviceError(
+            "A CUDA device was asked for and there is none that torch can use; "
+            f"set {DEVICE_VARIABLE}=cpu or leave it unset."
+        )
+    place = torch.device("cuda" if device == "cuda" else "cpu")
+    network: Any = load_network(weights).to(place)
+
+    def run(rgb: Map) -> Prediction:
+        try:
+            with torch.inference_mode():
+                outputs = network(torch.from_numpy(rgb).to(place))
+                maps = (outputs.in_focus, outputs.log_coc, outputs.confidence)
+                in_focus, log_coc, confidence = (x[:, 0].float().cpu().numpy() for x in maps)
+        except torch.cuda.OutOfMemoryError as exc:
+            raise DeviceError(
+                f"The GPU has too little free memory for a picture of {rgb.shape[3]}×"
+                f"{rgb.shape[2]} pixels; close what else uses it, or set {DEVICE_VARIABLE}=cpu."
+            ) from exc
+        return in_focus, log_coc, confidence
+
+    return run
