@@ -20,6 +20,7 @@ from focuskit.cli.evaluate import evaluate
 from focuskit.cli.names import names
 from focuskit.cli.run import run
 from focuskit.cli.score import score
+from focuskit.cli.train import train
 from focuskit.errors import FocuskitError
 
 __all__ = ["app", "main"]
@@ -60,6 +61,7 @@ app.command()(score)
 app.command()(detect)
 app.command()(run)
 app.command()(evaluate)
+app.command()(train)
 app.command()(names)
 app.command()(doctor)
 app.add_typer(bench)

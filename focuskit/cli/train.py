@@ -1,0 +1,61 @@
+"""`focuskit train`: make the weights that ship, or better ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from focuskit.cli._options import Device
+from focuskit.cli._output import say
+
+__all__ = ["train"]
+
+
+def train(
+    name: Annotated[str, typer.Argument(help="Recipe; what it makes has the same name.")],
+    data: Annotated[
+        Path,
+        typer.Argument(help="Folder with cuhk-dbd, multifocus, focal-sweeps, sharp and init."),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder of this run; a repeat goes on there.")
+    ],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Change the recipe: NAME=VALUE, as often as needed."),
+    ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option("--from", help="Start from these .safetensors instead of ImageNet."),
+    ] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(help="Folder for rendered examples; default: OUTPUT/examples."),
+    ] = None,
+    device: Annotated[
+        Device, typer.Option(help="auto takes a CUDA GPU if there is one.")
+    ] = Device.AUTO,
+    every: Annotated[int, typer.Option(min=1, help="Steps between checkpoints.")] = 500,
+) -> None:
+    """Train a detector's network; seeded, logged, and resumed by repeating the command.
+
+    OUTPUT gets checkpoint.pt, log.jsonl, and at the end weights/ with the files that ship and the
+    figures on the photos that were held back. On a CPU, the environment
+    MALLOC_MMAP_THRESHOLD_=4000000000 MALLOC_TRIM_THRESHOLD_=8000000000 saves much of the time.
+    """
+    from focuskit.training.recipes import recipe_named
+    from focuskit.training.train import train_recipe
+
+    recipe = recipe_named(name).changed(settings or [])
+    train_recipe(
+        recipe,
+        data=data,
+        output=output,
+        cache=cache or output / "examples",
+        start=start,
+        device=device.value,
+        every=every,
+        say=say,
+    )

@@ -1,0 +1,137 @@
+"""From a trained network to the files that ship."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from copy import deepcopy
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from focuskit.detect.network import FocusNet, Outputs
+from focuskit.detect.weights import INDEX_NAME
+from focuskit.errors import InputError, OutputError
+
+__all__ = ["export"]
+
+_OPSET = 17
+_EXAMPLE_SIDE = 320
+
+
+class _Flat(nn.Module):
+    """The network with plain tensors in and out, as ONNX wants it."""
+
+    def __init__(self, network: FocusNet) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, rgb: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        outputs: Outputs = self.network(rgb)
+        return outputs.in_focus, outputs.log_coc, outputs.confidence
+
+
+def export(network: FocusNet, folder: Path, name: str, facts: dict[str, Any]) -> None:
+    """Write a network as safetensors and ONNX, both with 16-bit weights, and list it in the index.
+
+    Both forms hold the same rounded numbers, so they give the same maps. The network itself stays
+    as it is.
+
+    Args:
+        network: trained.
+        folder: made if missing; other entries of its index stay.
+        name: what it is called in the index.
+        facts: stored beside it; must hold what running it needs ("network", "fusion").
+
+    Raises:
+        InputError: onnx or safetensors is not installed, or the index is damaged.
+        OutputError: the folder cannot be written to.
+    """
+    try:
+        import onnx
+        from safetensors.torch import save
+    except ImportError as exc:
+        raise InputError(f"{exc.name} is not installed: pip install 'focuskit[train]'.") from exc
+    rounded = deepcopy(network).to("cpu", memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
+    halves = {key: value.half().contiguous() for key, value in rounded.state_dict().items()}
+    rounded.load_state_dict({key: value.float() for key, value in halves.items()})
+    with TemporaryDirectory() as scratch:
+        graph = Path(scratch) / "network.onnx"
+        _write_graph(rounded, graph)
+        model = onnx.load(graph)
+    _halve(model)
+    onnx.checker.check_model(model)
+    # Not save_file: it writes files that nobody else may read.
+    forms = {"onnx": model.SerializeToString(), "safetensors": save(halves)}
+    files = {
+        form: {
+            "file": f"{name}.{form}",
+            "sha256": hashlib.sha256(data).hexdigest(),
+            "bytes": len(data),
+        }
+        for form, data in forms.items()
+    }
+    index = _read_index(folder / INDEX_NAME)
+    index["weights"][name] = {**facts, "files": files}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for form, data in forms.items():
+            (folder / f"{name}.{form}").write_bytes(data)
+        text = json.dumps(index, indent=2, sort_keys=True, allow_nan=False)
+        (folder / INDEX_NAME).write_text(text + "\n", encoding="utf-8")
+    except OSError as exc:
+        raise OutputError(f"{folder} cannot be written to ({exc.strerror}).") from exc
+
+
+def _write_graph(network: FocusNet, path: Path) -> None:
+    picture = torch.zeros(1, 3, _EXAMPLE_SIDE, _EXAMPLE_SIDE)
+    axes = {0: "count", 2: "height", 3: "width"}
+    names = ["in_focus", "log_coc", "confidence"]
+    with warnings.catch_warnings():
+        # The tracing exporter is called legacy; the new one does not keep both sides free here.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            _Flat(network).eval(),
+            (picture,),
+            str(path),
+            dynamo=False,
+            opset_version=_OPSET,
+            input_names=["rgb"],
+            output_names=names,
+            dynamic_axes={each: axes for each in ("rgb", *names)},
+        )
+
+
+def _halve(model: Any) -> None:
+    """Store weights in 16 bits and widen them on load: half the bytes, the same arithmetic."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    kept, casts = [], []
+    for weight in model.graph.initializer:
+        values = numpy_helper.to_array(weight)
+        if weight.data_type != TensorProto.FLOAT or values.size < 16:
+            kept.append(weight)
+            continue
+        small = f"{weight.name}.half"
+        kept.append(numpy_helper.from_array(values.astype("float16"), small))
+        casts.append(helper.make_node("Cast", [small], [weight.name], to=TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.initializer[:]
+    del model.graph.node[:]
+    model.graph.initializer.extend(kept)
+    model.graph.node.extend(nodes)
+
+
+def _read_index(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {"weights": {}}
+    try:
+        index: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        index["weights"].keys()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
+        raise InputError(f"The list of weights {path} is damaged; remove it first.") from exc
+    return index

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+from dataclasses import fields
+
+import pytest
+
+from focuskit.detect.network import STRIDE
+from focuskit.errors import InputError, UnknownNameError
+from focuskit.training import recipes
+from focuskit.training.recipes import RECIPES, Recipe, recipe_named
+
+
+def test_recipes_are_found_by_name() -> None:
+    for name, recipe in RECIPES.items():
+        assert recipe_named(name) is recipe
+        assert recipe.name == name
+
+
+def test_an_unknown_name_is_answered_with_the_list() -> None:
+    with pytest.raises(UnknownNameError, match=r"no recipe 'nosuch'; there is .*focusnet"):
+        recipe_named("nosuch")
+
+
+def test_settings_change_what_they_name_and_nothing_else() -> None:
+    recipe = Recipe()
+
+    changed = recipe.changed(
+        ["steps=100", "learning_rate=2e-4", "high_frequency=False", "name=other", "seed=7"]
+    )
+
+    wanted = {
+        "steps": 100,
+        "learning_rate": 2e-4,
+        "high_frequency": False,
+        "name": "other",
+        "seed": 7,
+    }
+    assert changed.as_record() == recipe.as_record() | wanted
+    assert [type(value) for value in changed.as_record().values()] == [
+        type(value) for value in recipe.as_record().values()
+    ]
+    assert recipe == Recipe()
+
+
+def test_no_settings_are_the_recipe_itself_and_the_last_of_two_counts() -> None:
+    assert Recipe().changed([]) == Recipe()
+    assert Recipe().changed(["steps=5", "steps=6"]).steps == 6
+
+
+@pytest.mark.parametrize(("text", "value"), [("true", True), ("TRUE", True), ("false", False)])
+def test_truth_is_written_as_a_word(text: str, value: bool) -> None:
+    assert Recipe().changed([f"high_frequency={text}"]).high_frequency is value
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("steps", "no setting of a recipe; write NAME=VALUE with one of .*steps"),
+        ("nosuch=1", "'nosuch=1' is no setting of a recipe"),
+        ("=1", "no setting"),
+        ("", "no setting"),
+        (" steps=1", "no setting"),
+        ("shares=1", "no setting"),
+        ("steps=many", "steps is a whole number, got 'many'"),
+        ("steps=1.5", "steps is a whole number"),
+        ("steps=", "steps is a whole number"),
+        ("swap=often", "swap is a number, got 'often'"),
+        ("high_frequency=1", "high_frequency is true or false, got '1'"),
+        ("high_frequency=", "true or false"),
+    ],
+)
+def test_what_is_no_setting_is_refused(setting: str, sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        Recipe().changed([setting])
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("steps=0", "steps must be >= 1"),
+        ("batch=0", "batch must be >= 1"),
+        ("batch=1", "batch must be at least 2, or swap 0"),
+        ("size=0", "size must be >= 32"),
+        ("size=100", "size must be a multiple of 32"),
+        ("width=0", "width must be >= 1"),
+        ("warmup=-1", "warmup must be >= 0"),
+        ("seed=-1", "seed must be >= 0"),
+        ("learning_rate=-0.1", "learning_rate must be >= 0"),
+        ("learning_rate=nan", "learning_rate must be"),
+        ("learning_rate=inf", "learning_rate must be"),
+        ("swap=1.5", "swap must be >= 0 and <= 1"),
+        ("average=1.1", "average must be"),
+        ("cuhk=-1", "cuhk must be >= 0"),
+        ("name=", "name is what the files will be called"),
+        ("name=../elsewhere", "name is what the files will be called"),
+        ("name=.hidden", "name is what the files will be called"),
+    ],
+)
+def test_values_that_nothing_can_be_trained_with_are_refused(setting: str, sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        Recipe().changed([setting])
+
+
+def test_without_any_data_nothing_can_be_trained() -> None:
+    shares = Recipe().shares
+
+    with pytest.raises(InputError, match="At least one share"):
+        Recipe().changed([f"{kind}=0" for kind in shares])
+    assert Recipe().changed([f"{kind}=0" for kind in shares if kind != "cuhk"]).cuhk > 0
+
+
+def test_a_single_picture_is_a_batch_where_nothing_is_swapped() -> None:
+    assert Recipe().changed(["swap=0", "batch=1"]).batch == 1
+
+
+def test_every_number_has_its_bound() -> None:
+    """A field that is added wants a thought about what makes sense."""
+    others = {"name", "high_frequency", "swap", "average"}
+    assert {field.name for field in fields(Recipe)} - others == set(recipes._AT_LEAST)
+    assert recipes._STRIDE == STRIDE
+
+
+def test_shares_are_the_fields_of_the_kinds() -> None:
+    assert Recipe(cuhk=0.5).shares == {
+        "cuhk": 0.5,
+        "pairs": Recipe().pairs,
+        "sweeps": Recipe().sweeps,
+        "scenes": Recipe().scenes,
+        "whole": Recipe().whole,
+    }
+    assert sum(Recipe().shares.values()) == pytest.approx(1)
