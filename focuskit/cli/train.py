@@ -28,7 +28,7 @@ def train(
     ] = None,
     start: Annotated[
         Path | None,
-        typer.Option("--from", help="Start from these .safetensors instead of ImageNet."),
+        typer.Option("--from", help="Start from these .safetensors."),
     ] = None,
     cache: Annotated[
         Path | None,
@@ -39,7 +39,7 @@ def train(
     ] = Device.AUTO,
     every: Annotated[int, typer.Option(min=1, help="Steps between checkpoints.")] = 500,
 ) -> None:
-    """Train a detector's network; seeded, logged, and resumed by repeating the command.
+    """Train one of the networks; seeded, logged, and resumed by repeating the command.
 
     OUTPUT gets checkpoint.pt, log.jsonl, and at the end weights/ with the files that ship and the
     figures on the photos that were held back. On a CPU, the environment

@@ -11,17 +11,17 @@ References:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Any, ClassVar, Literal, Self, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from focuskit.detect.weights import WAY_ON, Weights, first_line
-from focuskit.errors import WeightsError
+from focuskit.detect.maps import MapNetwork
 
-__all__ = ["STRIDE", "FocusNet", "NetworkConfig", "Outputs", "load_network"]
+__all__ = ["STRIDE", "FocusNet", "NetworkConfig", "Outputs"]
 
 STRIDE = 32
 """Sides of the input must be multiples of this."""
@@ -73,8 +73,13 @@ class Outputs:
     side: tuple[Tensor, ...]
 
 
-class FocusNet(nn.Module):
+class FocusNet(MapNetwork):
     """In-focus probability, circle of confusion and confidence from encoded sRGB in [0, 1]."""
+
+    KIND: ClassVar[str] = "focusnet"
+    INPUT: ClassVar[str] = "rgb"
+    CHANNELS: ClassVar[int] = 3
+    OUTPUTS: ClassVar[tuple[str, ...]] = ("in_focus", "log_coc", "confidence")
 
     def __init__(self, config: NetworkConfig | None = None) -> None:
         super().__init__()
@@ -107,6 +112,11 @@ class FocusNet(nn.Module):
         for head in (self.head, *self.side):
             nn.init.normal_(cast(Tensor, head.weight), std=0.01)
 
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, Any]) -> Self:
+        """Return a network of the variant that the fields of a `NetworkConfig` tell."""
+        return cls(NetworkConfig(**facts))
+
     def forward(self, rgb: Tensor) -> Outputs:
         """Judge (N, 3, H, W) pictures, encoded sRGB in [0, 1], sides multiples of `STRIDE`."""
         taps = self.encoder(rgb * 2 - 1)
@@ -129,6 +139,11 @@ class FocusNet(nn.Module):
             side.append(self.side[level](path))
         heads = self.head(self.top(torch.cat([_doubled(path), *fine], 1)))
         return Outputs(heads[:, :1], heads[:, 1:2], heads[:, 2:], tuple(reversed(side)))
+
+    def maps(self, picture: Tensor) -> tuple[Tensor, ...]:
+        """Return what ships of the outputs: in-focus logits, log2(1 + CoC), confidence logits."""
+        outputs: Outputs = self(picture)
+        return outputs.in_focus, outputs.log_coc, outputs.confidence
 
 
 class Encoder(nn.Module):
@@ -217,29 +232,3 @@ def _nonlinearity(convolution: nn.Conv2d) -> Literal["linear", "relu"]:
 def _separable(channels: int, out: int, kernel: int) -> nn.Sequential:
     depthwise = nn.Conv2d(channels, channels, kernel, 1, kernel // 2, groups=channels)
     return nn.Sequential(depthwise, nn.Conv2d(channels, out, 1), nn.ReLU())
-
-
-def load_network(weights: Weights) -> FocusNet:
-    """Return the network with shipped weights, ready to judge.
-
-    Raises:
-        WeightsError: the file cannot be read or belongs to another network.
-    """
-    try:
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-    except ImportError as exc:
-        raise WeightsError(
-            f"safetensors, which reads the weights for torch, cannot be loaded ({exc}); install it "
-            "with pip install safetensors."
-        ) from exc
-    path = weights.files["safetensors"]
-    try:
-        network = FocusNet(NetworkConfig(**weights.facts["network"]))
-        network.load_state_dict({k: v.float() for k, v in load_file(path).items()})
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as exc:
-        raise WeightsError(
-            f"The weights {path} do not fit this version of focuskit "
-            f"({type(exc).__name__}: {first_line(exc)}). {WAY_ON}"
-        ) from exc
-    return network.eval()

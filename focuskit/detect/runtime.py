@@ -10,7 +10,6 @@ import logging
 import os
 from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,11 +25,11 @@ _DEVICES = ("auto", "cpu", "cuda")
 _RUNTIMES = ("auto", "onnx", "torch")
 
 Map = NDArray[np.float32]
-Prediction = tuple[Map, Map, Map]
-"""(N, h, w) in-focus logits, log2(1 + CoC diameter in pixels of the input), confidence logits."""
+Prediction = tuple[Map, ...]
+"""The (N, h, w) maps that a network's class names as its outputs, in that order."""
 
 Network = Callable[[Map], Prediction]
-"""Takes (N, 3, H, W) float32 encoded sRGB in [0, 1], H and W multiples of 32."""
+"""Takes (N, channels, H, W) float32 encoded pictures in [0, 1], H and W multiples of its stride."""
 
 _log = logging.getLogger(__name__)
 
@@ -105,9 +104,10 @@ def _by_onnxruntime(weights: Weights) -> Network:
             f"upgrade onnxruntime, set {RUNTIME_VARIABLE}=torch, or use --detector lbp."
         ) from exc
 
-    def run(rgb: Map) -> Prediction:
-        in_focus, log_coc, confidence = session.run(None, {"rgb": rgb})
-        return in_focus[:, 0], log_coc[:, 0], confidence[:, 0]
+    (taken,) = (each.name for each in session.get_inputs())
+
+    def run(picture: Map) -> Prediction:
+        return tuple(found[:, 0] for found in session.run(None, {taken: picture}))
 
     return run
 
@@ -115,7 +115,7 @@ def _by_onnxruntime(weights: Weights) -> Network:
 def _by_torch(weights: Weights, device: str) -> Network:
     import torch
 
-    from focuskit.detect.network import load_network
+    from focuskit.detect.loading import load_network
 
     if device == "cuda" and not torch.cuda.is_available():
         raise DeviceError(
@@ -123,19 +123,17 @@ def _by_torch(weights: Weights, device: str) -> Network:
             f"set {DEVICE_VARIABLE}=cpu or leave it unset."
         )
     place = torch.device("cuda" if device == "cuda" else "cpu")
-    network: Any = load_network(weights).to(place)
+    network = load_network(weights).to(place)
 
-    def run(rgb: Map) -> Prediction:
+    def run(picture: Map) -> Prediction:
         try:
             with torch.inference_mode():
-                outputs = network(torch.from_numpy(rgb).to(place))
-                maps = (outputs.in_focus, outputs.log_coc, outputs.confidence)
-                in_focus, log_coc, confidence = (x[:, 0].float().cpu().numpy() for x in maps)
+                maps = network.maps(torch.from_numpy(picture).to(place))
+                return tuple(found[:, 0].float().cpu().numpy() for found in maps)
         except torch.cuda.OutOfMemoryError as exc:
             raise DeviceError(
-                f"The GPU has too little free memory for a picture of {rgb.shape[3]}×"
-                f"{rgb.shape[2]} pixels; close what else uses it, or set {DEVICE_VARIABLE}=cpu."
+                f"The GPU has too little free memory for a picture of {picture.shape[3]}×"
+                f"{picture.shape[2]} pixels; close what else uses it, or set {DEVICE_VARIABLE}=cpu."
             ) from exc
-        return in_focus, log_coc, confidence
 
     return run

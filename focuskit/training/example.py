@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BLURRED_ABOVE_COC_PX", "SHARP_BELOW_COC_PX", "Example", "labels_from_coc"]
+__all__ = ["BLURRED_ABOVE_COC_PX", "SHARP_BELOW_COC_PX", "Example", "Pools", "labels_from_coc"]
 
 SHARP_BELOW_COC_PX = 1.3
 """Up to this circle of confusion, in pixels of the example, a pixel counts as in focus."""
@@ -35,6 +36,10 @@ class Example:
     coc_diameter_px: NDArray[np.float32]
     source: str
     scene: str
+
+
+Pools = Mapping[str, Sequence[Example]]
+"""Examples by the kind that a recipe's shares name."""
 
 
 def labels_from_coc(

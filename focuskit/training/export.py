@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from focuskit.detect.network import FocusNet, Outputs
+from focuskit.detect.maps import MapNetwork
 from focuskit.detect.weights import INDEX_NAME
 from focuskit.errors import InputError, OutputError
 
@@ -26,16 +26,15 @@ _EXAMPLE_SIDE = 320
 class _Flat(nn.Module):
     """The network with plain tensors in and out, as ONNX wants it."""
 
-    def __init__(self, network: FocusNet) -> None:
+    def __init__(self, network: MapNetwork) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, rgb: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        outputs: Outputs = self.network(rgb)
-        return outputs.in_focus, outputs.log_coc, outputs.confidence
+    def forward(self, picture: Tensor) -> tuple[Tensor, ...]:
+        return self.network.maps(picture)
 
 
-def export(network: FocusNet, folder: Path, name: str, facts: dict[str, Any]) -> None:
+def export(network: MapNetwork, folder: Path, name: str, facts: dict[str, Any]) -> None:
     """Write a network as safetensors and ONNX, both with 16-bit weights, and list it in the index.
 
     Both forms hold the same rounded numbers, so they give the same maps. The network itself stays
@@ -45,7 +44,8 @@ def export(network: FocusNet, folder: Path, name: str, facts: dict[str, Any]) ->
         network: trained.
         folder: made if missing; other entries of its index stay.
         name: what it is called in the index.
-        facts: stored beside it; must hold what running it needs ("network", "fusion").
+        facts: stored beside it and its kind; must hold what loading and running it need ("network",
+            of FocusNet "fusion" too).
 
     Raises:
         InputError: onnx or safetensors is not installed, or the index is damaged.
@@ -76,7 +76,7 @@ def export(network: FocusNet, folder: Path, name: str, facts: dict[str, Any]) ->
         for form, data in forms.items()
     }
     index = _read_index(folder / INDEX_NAME)
-    index["weights"][name] = {**facts, "files": files}
+    index["weights"][name] = {**facts, "kind": network.KIND, "files": files}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for form, data in forms.items():
@@ -87,10 +87,9 @@ def export(network: FocusNet, folder: Path, name: str, facts: dict[str, Any]) ->
         raise OutputError(f"{folder} cannot be written to ({exc.strerror}).") from exc
 
 
-def _write_graph(network: FocusNet, path: Path) -> None:
-    picture = torch.zeros(1, 3, _EXAMPLE_SIDE, _EXAMPLE_SIDE)
+def _write_graph(network: MapNetwork, path: Path) -> None:
+    picture = torch.zeros(1, network.CHANNELS, _EXAMPLE_SIDE, _EXAMPLE_SIDE)
     axes = {0: "count", 2: "height", 3: "width"}
-    names = ["in_focus", "log_coc", "confidence"]
     with warnings.catch_warnings():
         # The tracing exporter is called legacy; the new one does not keep both sides free here.
         warnings.simplefilter("ignore")
@@ -100,9 +99,9 @@ def _write_graph(network: FocusNet, path: Path) -> None:
             str(path),
             dynamo=False,
             opset_version=_OPSET,
-            input_names=["rgb"],
-            output_names=names,
-            dynamic_axes={each: axes for each in ("rgb", *names)},
+            input_names=[network.INPUT],
+            output_names=list(network.OUTPUTS),
+            dynamic_axes={each: axes for each in (network.INPUT, *network.OUTPUTS)},
         )
 
 

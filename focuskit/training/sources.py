@@ -41,12 +41,43 @@ SPARED = {
 
 _SCENES, _WHOLE = 1600, 800
 _CHUNK = 40
-_HELD_OUT_PLAIN, _VALIDATION_SHARE = 10, 0.12
+_HELD_OUT_PLAIN = 10
 _BORDER_PX = 4
 _NO_ARCHIVE = (EOFError, KeyError, OSError, TypeError, ValueError, zipfile.BadZipFile, zlib.error)
 _SCENE_SIZE = (400, 400)
 _WHOLE_KINDS: tuple[WholeKind, ...] = ("misfocused", "motion", "sharp", "textureless")
 _WHOLE_SHARES = (0.5, 0.15, 0.25, 0.1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What is rendered for training or for validation.
+
+    Attributes:
+        name: of its folder in the cache.
+        prefix: of its files there.
+        share: of the number of examples that training gets.
+        streams: added to the numbers of the random streams, of which no two parts may share one.
+    """
+
+    name: str
+    prefix: str
+    share: float
+    streams: int
+
+
+_TRAINING = _Part("training", "", 1.0, 0)
+_VALIDATION = _Part("validation", "held-", 0.12, 10)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sharp:
+    """A photo, where it is sharp, and its name; `everywhere` for those without a mask."""
+
+    rgb: NDArray[np.uint8]
+    mask: NDArray[np.bool_]
+    name: str
+    everywhere: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,26 +107,23 @@ def read_sources(data: Path, cache: Path, *, seed: int, say: Callable[[str], Non
     say(f"Reading {len(taught)} photos for training, {len(held)} for validation.")
     taught = tuple(item for item in taught if item.name not in SPARED)
     white = dataset.in_focus_is_white
-    cuhk = {
-        part: read_examples(items, in_focus_is_white=white)
-        for part, items in (("training", taught), ("validation", held))
-    }
+    cuhk, cuhk_held = (read_examples(items, in_focus_is_white=white) for items in (taught, held))
     frames = [("pairs", e) for e in read_pairs(data / "multifocus")]
     frames += [("sweeps", e) for e in read_sweeps(data / "focal-sweeps")]
-    training: dict[str, list[Example]] = {"cuhk": cuhk["training"], "pairs": [], "sweeps": []}
-    validation: dict[str, list[Example]] = {"cuhk": cuhk["validation"], "pairs": [], "sweeps": []}
+    training: dict[str, list[Example]] = {"cuhk": cuhk, "pairs": [], "sweeps": []}
+    validation: dict[str, list[Example]] = {"cuhk": cuhk_held, "pairs": [], "sweeps": []}
     for kind, example in frames:
-        part = validation if example.scene in HELD_OUT_SCENES else training
-        part[kind].append(example)
+        pools = validation if example.scene in HELD_OUT_SCENES else training
+        pools[kind].append(example)
     plain = _read_plain(data / "sharp")
     stamp = _hash(data)
     # Plain photos go to one side only: textures must not be shared either.
-    for name, target, own, share in (
-        ("training", training, plain[_HELD_OUT_PLAIN:], 1.0),
-        ("validation", validation, plain[:_HELD_OUT_PLAIN], _VALIDATION_SHARE),
+    for part, target, own in (
+        (_TRAINING, training, plain[_HELD_OUT_PLAIN:]),
+        (_VALIDATION, validation, plain[:_HELD_OUT_PLAIN]),
     ):
-        folder = cache / f"{stamp[:12]}-{seed}-{name}"
-        target |= _rendered(folder, target["cuhk"], own, seed, share, say)
+        folder = cache / f"{stamp[:12]}-{seed}-{part.name}"
+        target |= _rendered(part, folder, target["cuhk"], own, seed, say)
     return Sources(training, validation, stamp)
 
 
@@ -117,7 +145,7 @@ def read_examples(items: Iterable[MaskedPhoto], *, in_focus_is_white: bool) -> l
     return examples
 
 
-def _read_plain(folder: Path) -> list[NDArray[np.uint8]]:
+def _read_plain(folder: Path) -> list[_Sharp]:
     if not folder.is_dir():
         raise InputError(f"{folder} is missing: photos to take sharp textures from belong there.")
     # Scans end in a dark line, which is sharp in every photo.
@@ -128,7 +156,11 @@ def _read_plain(folder: Path) -> list[NDArray[np.uint8]]:
             f"{folder} holds {len(photos)} photos (.jpg); more than {_HELD_OUT_PLAIN} are needed, "
             "which are held back."
         )
-    return [np.ascontiguousarray(_read_rgb(path)[crop, crop]) for path in photos]
+    pictures = (np.ascontiguousarray(_read_rgb(path)[crop, crop]) for path in photos)
+    return [
+        _Sharp(rgb, np.ones(rgb.shape[:2], np.bool_), path.stem, everywhere=True)
+        for path, rgb in zip(photos, pictures, strict=True)
+    ]
 
 
 def _read_rgb(path: Path) -> NDArray[np.uint8]:
@@ -139,11 +171,11 @@ def _read_rgb(path: Path) -> NDArray[np.uint8]:
 
 
 def _rendered(
+    part: _Part,
     cache: Path,
     photos: Sequence[Example],
-    plain: Sequence[NDArray[np.uint8]],
+    plain: Sequence[_Sharp],
     seed: int,
-    share: float,
     say: Callable[[str], None],
 ) -> dict[str, list[Example]]:
     try:
@@ -151,22 +183,27 @@ def _rendered(
     except OSError as exc:
         raise OutputError(f"{cache} cannot be made ({exc.strerror}); choose another.") from exc
     jobs = [
-        (kind, number, cache / f"{kind}-{number:03}.npz")
+        (kind, number, cache / f"{part.prefix}{kind}-{number:03}.npz")
         for kind, count in (("scenes", _SCENES), ("whole", _WHOLE))
-        for number in range(max(1, round(share * count / _CHUNK)))
+        for number in range(max(1, round(part.share * count / _CHUNK)))
     ]
     missing = [job for job in jobs if not job[2].exists()]
     if missing:
         say(f"Rendering {len(missing) * _CHUNK} examples into {cache}.")
-        rng = np.random.default_rng([seed, 1])
-        pairs = [(e.rgb, e.in_focus > 0.5) for e in photos]
-        textures = sharp_textures([*pairs, *((photo, None) for photo in plain)], rng)
-        sharp = [(e.rgb, e.in_focus > 0.5) for e in photos if (e.in_focus > 0.5).mean() > 0.3]
-        sharp += [(photo, np.ones(photo.shape[:2], np.bool_)) for photo in plain]
-        for job in missing:
-            if job[2].exists():
+        rng = np.random.default_rng([seed, part.streams + 1])
+        masked = [_Sharp(e.rgb, e.in_focus > 0.5, e.scene) for e in photos]
+        all_of_them = [*masked, *plain]
+        textures = sharp_textures(
+            [(photo.rgb, None if photo.everywhere else photo.mask) for photo in all_of_them], rng
+        )
+        sharp = [photo for photo in all_of_them if photo.everywhere or photo.mask.mean() > 0.3]
+        for kind, number, path in missing:
+            if path.exists():
                 continue  # made meanwhile by another run
-            _render_chunk(textures, sharp, len(plain), seed, job)
+            stream = part.streams + (2 if kind == "scenes" else 3)
+            _render_chunk(
+                kind, textures, sharp, np.random.default_rng([seed, stream, number]), path
+            )
     found: dict[str, list[Example]] = {"scenes": [], "whole": []}
     for kind, _, path in jobs:
         found[kind] += _load(path)
@@ -174,32 +211,26 @@ def _rendered(
 
 
 def _render_chunk(
+    kind: str,
     textures: Sequence[NDArray[np.uint8]],
-    sharp: Sequence[tuple[NDArray[np.uint8], NDArray[np.bool_]]],
-    plain: int,
-    seed: int,
-    job: tuple[str, int, Path],
+    sharp: Sequence[_Sharp],
+    rng: np.random.Generator,
+    path: Path,
 ) -> None:
-    kind, number, path = job
-    rng = np.random.default_rng([seed, 2 if kind == "scenes" else 3, number])
     if kind == "scenes":
         maker = SceneMaker(textures)
         made = [maker.make(rng, size=_SCENE_SIZE) for _ in range(_CHUNK)]
     else:
-        made = [_whole(rng, sharp, plain) for _ in range(_CHUNK)]
+        made = [_whole(rng, sharp) for _ in range(_CHUNK)]
     _store(path, made)
 
 
-def _whole(
-    rng: np.random.Generator,
-    sharp: Sequence[tuple[NDArray[np.uint8], NDArray[np.bool_]]],
-    plain: int,
-) -> Example:
+def _whole(rng: np.random.Generator, sharp: Sequence[_Sharp]) -> Example:
     kind = _WHOLE_KINDS[int(rng.choice(len(_WHOLE_KINDS), p=_WHOLE_SHARES))]
-    # Only the plain photos are sharp everywhere.
-    first = len(sharp) - plain if kind == "sharp" else 0
-    photo, mask = sharp[int(rng.integers(first, len(sharp)))]
-    return whole_frame(photo, rng, kind=kind, sharp_mask=mask)
+    # Only the plain photos, which come last, are sharp everywhere.
+    first = sum(not photo.everywhere for photo in sharp) if kind == "sharp" else 0
+    photo = sharp[int(rng.integers(first, len(sharp)))]
+    return whole_frame(photo.rgb, rng, kind=kind, sharp_mask=photo.mask, scene=photo.name)
 
 
 def _store(path: Path, examples: Sequence[Example]) -> None:

@@ -3,23 +3,72 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import cv2
 import torch
 
-from focuskit.detect.network import FocusNet, NetworkConfig
+from focuskit.detect.gauge import GaugeNet
+from focuskit.detect.maps import MapNetwork
+from focuskit.detect.network import FocusNet
 from focuskit.detect.weights import first_line
 from focuskit.errors import DeviceError, InputError, OutputError
+from focuskit.training import focusing, gauging
+from focuskit.training.example import Pools
 from focuskit.training.export import export
-from focuskit.training.loop import Run, initialise, rounded
-from focuskit.training.recipes import Recipe
+from focuskit.training.loop import Run, Task, rounded
+from focuskit.training.recipes import FocusRecipe, GaugeRecipe, Recipe
 from focuskit.training.sources import read_sources
-from focuskit.training.validation import Validation
 
 __all__ = ["train_recipe"]
 
 _ENCODER = Path("init") / "mobilenet_v2_imagenet.npz"
+
+Given = TypeVar("Given", bound=Recipe)
+Network = TypeVar("Network", bound=MapNetwork)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind(Generic[Given, Network]):
+    """How recipes of one class are trained.
+
+    Attributes:
+        make_task: from the recipe and the data for training and for validation.
+        fresh: the network with random weights.
+        initial: the network to start from, given the folder of the data.
+        origin: what that is called in the index.
+        facts: what loading and running the trained network need.
+    """
+
+    make_task: Callable[[Given, Pools, Pools], Task[Network, Any]]
+    fresh: Callable[[Given], Network]
+    initial: Callable[[Given, Path], Network]
+    origin: str
+    facts: Callable[[Network], dict[str, Any]]
+
+
+def _facts_of_focusnet(network: FocusNet) -> dict[str, Any]:
+    fusion = {"first": [1.0, 0.0], "both": [0.5, 0.5, 0.0]}
+    return {"network": asdict(network.config), "fusion": fusion}
+
+
+_FOCUSNET: _Kind[FocusRecipe, FocusNet] = _Kind(
+    make_task=focusing.FocusTask,
+    fresh=focusing.fresh_network,
+    initial=lambda recipe, data: focusing.initialise(recipe, data / _ENCODER),
+    origin="ImageNet encoder",
+    facts=_facts_of_focusnet,
+)
+_GAUGE: _Kind[GaugeRecipe, GaugeNet] = _Kind(
+    make_task=gauging.GaugeTask,
+    fresh=gauging.fresh_network,
+    initial=lambda recipe, data: gauging.fresh_network(recipe),
+    origin="random weights",
+    facts=lambda network: {"network": {}},
+)
+_KINDS: dict[type[Recipe], _Kind[Any, Any]] = {FocusRecipe: _FOCUSNET, GaugeRecipe: _GAUGE}
 
 
 def train_recipe(
@@ -40,7 +89,7 @@ def train_recipe(
         data: folder with the data sets.
         output: folder of the run; made if missing, continued if it holds a checkpoint.
         cache: folder for rendered examples.
-        start: .safetensors to start from; None for the ImageNet encoder.
+        start: .safetensors to start from; None for what the recipe's kind starts from.
         device: "auto", "cpu" or "cuda".
         every: steps between checkpoints.
         say: told what happens.
@@ -55,20 +104,19 @@ def train_recipe(
         output.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
         raise OutputError(f"{output} cannot be made ({exc.strerror}); choose another.") from exc
-    network = initialise(recipe, data / _ENCODER) if start is None else _loaded(recipe, start)
+    kind = _KINDS[type(recipe)]
+    network = kind.initial(recipe, data) if start is None else _loaded(kind.fresh(recipe), start)
     sources = read_sources(data, cache, seed=recipe.seed, say=say)
     # Torch's threads and OpenCV's fight over the same cores otherwise.
     cv2.setNumThreads(1)
-    validation = Validation(sources.validation)
+    task = kind.make_task(recipe, sources.training, sources.validation)
     say(f"Training {recipe.name} for {recipe.steps} steps on {place}.")
-    run = Run(recipe, sources.training, output, place, validation, every=every, say=say)
-    trained = run.train(network)
-    figures = validation(trained)
+    trained = Run(recipe, task, output, place, every=every, say=say).train(network)
+    figures = task.validate(trained)
     facts = {
-        "network": {"width": recipe.width, "high_frequency": recipe.high_frequency},
-        "fusion": {"first": [1.0, 0.0], "both": [0.5, 0.5, 0.0]},
+        **kind.facts(trained),
         "recipe": recipe.as_record(),
-        "started_from": "ImageNet encoder" if start is None else start.name,
+        "started_from": kind.origin if start is None else start.name,
         "data_sha256": sources.data_hash,
         "validation": {name: rounded(value) for name, value in figures.items()},
     }
@@ -84,18 +132,16 @@ def _device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _loaded(recipe: Recipe, path: Path) -> FocusNet:
+def _loaded(network: Network, path: Path) -> Network:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    torch.manual_seed(recipe.seed)
-    network = FocusNet(NetworkConfig(recipe.width, recipe.high_frequency))
     try:
         state = {name: values.float() for name, values in load_file(path).items()}
         network.load_state_dict(state)
     except (OSError, SafetensorError, RuntimeError) as exc:
         raise InputError(
             f"{path} does not fit the recipe's network ({type(exc).__name__}: {first_line(exc)}); "
-            "start from weights of the same width, or without --from."
+            "start from weights of the same kind and width, or without --from."
         ) from exc
     return network

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from focuskit.detect.network import STRIDE, FocusNet
-from focuskit.training.example import Example
+from focuskit.training.example import Pools
 from focuskit.training.metrics import score_photo, summarise
 
 __all__ = ["Validation"]
@@ -27,7 +25,7 @@ Map = NDArray[np.float32]
 class Validation:
     """Judges a network on held-out examples, by kind."""
 
-    def __init__(self, examples: Mapping[str, Sequence[Example]]) -> None:
+    def __init__(self, examples: Pools) -> None:
         self.examples = examples
 
     def __call__(self, network: FocusNet) -> dict[str, float]:

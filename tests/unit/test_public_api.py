@@ -31,7 +31,13 @@ PUBLIC = {
         "gather",
         "measure",
     ],
-    "focuskit.detect": ["DEFAULT_DETECTOR", "DETECTORS", "Detector"],
+    "focuskit.detect": [
+        "DEFAULT_DETECTOR",
+        "DETECTORS",
+        "LIBRARY_DETECTOR",
+        "Detector",
+        "open_detector",
+    ],
     "focuskit.io": [
         "DEFAULT_MAX_MEGAPIXELS",
         "PHOTO_SUFFIXES",

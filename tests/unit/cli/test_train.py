@@ -14,13 +14,18 @@ from typer.testing import CliRunner
 from focuskit.cli import app
 from focuskit.detect import runtime
 from focuskit.detect import weights as weights_module
-from focuskit.detect.network import NetworkConfig, load_network
+from focuskit.detect.loading import load_network
+from focuskit.detect.network import NetworkConfig
 from focuskit.detect.weights import find_weights
+from focuskit.errors import InputError
 from focuskit.training import sources
+from focuskit.training.recipes import FocusRecipe
+from focuskit.training.train import train_recipe
 from tests.unit.cli.conftest import Run
 from tests.unit.training._make import few_renderings, one_thread, write_data_root
 
-SETTINGS = ("steps=2", "batch=2", "size=64", "width=8", "warmup=1", "swap=0.5")
+GAUGE_SETTINGS = ("steps=2", "batch=2", "size=64", "warmup=1")
+SETTINGS = (*GAUGE_SETTINGS, "width=8", "swap=0.5")
 Train = Callable[..., Result]
 
 
@@ -71,6 +76,9 @@ def test_a_run_ends_with_weights_that_open(
     }
 
     weights = find_weights("focusnet", output / "weights")
+    assert weights.facts["kind"] == "focusnet"
+    assert weights.facts["network"] == {"width": 8, "high_frequency": True}
+    assert set(weights.facts["fusion"]) == {"first", "both"}
     assert weights.facts["recipe"]["steps"] == 2
     assert weights.facts["started_from"] == "ImageNet encoder"
     assert len(weights.facts["data_sha256"]) == 64
@@ -85,6 +93,34 @@ def test_a_run_ends_with_weights_that_open(
     runtime._opened.cache_clear()
     network, _ = runtime.open_network("focusnet")
     assert np.isfinite(network(np.full((1, 3, 64, 64), 0.5, np.float32))[0]).all()
+
+
+@pytest.mark.parametrize("chosen", ["onnx", "torch"])
+def test_a_run_of_the_other_network_ends_with_weights_that_open_too(
+    train: Train, data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: str
+) -> None:
+    output = tmp_path / "run"
+
+    answer = train("gauge", data_root, "-o", output, settings=GAUGE_SETTINGS)
+
+    assert answer.exit_code == 0, answer.output
+    assert "Training gauge for 2 steps on cpu." in answer.stderr
+    assert [record["step"] for record in _log(output)] == [2]
+    facts = find_weights("gauge", output / "weights").facts
+    assert (facts["kind"], facts["network"], facts["started_from"]) == (
+        "gauge",
+        {},
+        "random weights",
+    )
+    assert facts["recipe"]["size"] == 64
+    assert "fusion" not in facts
+    monkeypatch.setattr(weights_module, "weights_folder", lambda: output / "weights")
+    monkeypatch.setenv(runtime.RUNTIME_VARIABLE, chosen)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    network, _ = runtime.open_network("gauge")
+    log_coc, log_error = network(np.full((1, 1, 64, 72), 0.5, np.float32))
+    assert log_coc.shape == log_error.shape == (1, 8, 9)
+    assert np.isfinite([log_coc, log_error]).all()
 
 
 def test_a_repeat_of_the_command_goes_on_or_has_nothing_left_to_do(
@@ -142,6 +178,35 @@ def test_a_run_starts_from_given_weights(train: Train, data_root: Path, tmp_path
     assert all(torch.allclose(a, b, atol=1e-3) for a, b in zip(*states, strict=True))
 
 
+def test_the_other_network_starts_from_given_weights_of_its_own_kind(
+    train: Train, data_root: Path, tmp_path: Path
+) -> None:
+    arguments = (data_root, "--cache", tmp_path / "cache", "-o")
+    assert train("gauge", *arguments, tmp_path / "one", settings=GAUGE_SETTINGS).exit_code == 0
+    start = tmp_path / "one" / "weights" / "gauge.safetensors"
+    settings = (*GAUGE_SETTINGS, "learning_rate=0")
+
+    answer = train("gauge", *arguments, tmp_path / "two", "--from", start, settings=settings)
+
+    assert answer.exit_code == 0
+    one, two = (find_weights("gauge", tmp_path / name / "weights") for name in ("one", "two"))
+    assert two.facts["started_from"] == "gauge.safetensors"
+    states = [load_network(each).state_dict().values() for each in (one, two)]
+    assert all(torch.allclose(a, b, atol=1e-3) for a, b in zip(*states, strict=True))
+
+    with pytest.raises(InputError, match=r"does not fit the recipe's network .*of the same kind"):
+        train_recipe(
+            FocusRecipe(),
+            data=data_root,
+            output=tmp_path / "three",
+            cache=tmp_path / "cache",
+            start=start,
+            device="cpu",
+            every=1,
+            say=str,
+        )
+
+
 # What cannot be trained, said by the installed command.
 
 
@@ -160,7 +225,7 @@ def _refused(focuskit: Run, *arguments: object, **environment: str) -> str:
 def test_an_unknown_recipe_is_answered_with_the_list(focuskit: Run, tmp_path: Path) -> None:
     said = _refused(focuskit, "nosuch", tmp_path, "-o", tmp_path / "run")
 
-    assert "There is no recipe 'nosuch'; there is focusnet" in said
+    assert "There is no recipe 'nosuch'; there is focusnet, gauge" in said
     assert not (tmp_path / "run").exists()
 
 

@@ -2,9 +2,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -13,12 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from focuskit.detect.network import STRIDE, FocusNet, NetworkConfig, band_energies
-from focuskit.errors import InputError
-from focuskit.training.loop import initialise
-from focuskit.training.recipes import Recipe
-from tests.unit.training._make import lively_network, one_thread, write_encoder
-
-ENCODER = Path("init") / "mobilenet_v2_imagenet.npz"
+from tests.unit.training._make import lively_network, one_thread
 
 
 @pytest.fixture(autouse=True)
@@ -163,68 +156,19 @@ def test_differences_of_bands_do_not_know_contrast() -> None:
     assert drop.numpy() == pytest.approx([math.log(4) / 3] * 4, rel=0.05)
 
 
-def test_the_encoder_is_filled_from_an_archive_and_the_rest_by_the_seed(tmp_path: Path) -> None:
-    path = tmp_path / "encoder.npz"
-    write_encoder(path)
-    recipe = Recipe(width=8)
+def test_what_ships_are_three_of_its_outputs(network: FocusNet) -> None:
+    picture = torch.rand((2, FocusNet.CHANNELS, 64, 96))
 
-    one, same, other = (initialise(r, path) for r in (recipe, recipe, Recipe(width=8, seed=1)))
+    outputs, maps = network(picture), network.maps(picture)
 
-    with np.load(path) as archive:
-        for index, layer in enumerate(one.encoder.convolutions()):
-            assert np.array_equal(layer.weight.numpy(), archive[f"conv{index:02}.weight"])
-    for name, values in one.state_dict().items():
-        assert torch.equal(values, same.state_dict()[name])
-        if name.startswith("encoder"):
-            assert torch.equal(values, other.state_dict()[name])
-    assert not torch.equal(one.head.weight, other.head.weight)
+    assert len(maps) == len(FocusNet.OUTPUTS)
+    for name, found in zip(FocusNet.OUTPUTS, maps, strict=True):
+        assert torch.equal(found, getattr(outputs, name))
 
 
-@pytest.mark.parametrize(
-    "kind",
-    ["missing", "empty", "no archive", "cut", "one array", "a layer less", "shape", "scalar"],
-)
-def test_a_wrong_archive_is_refused(tmp_path: Path, kind: str) -> None:
-    path = tmp_path / "encoder.npz"
-    write_encoder(path)
-    whole = path.read_bytes()
-    with np.load(path) as archive:
-        arrays = dict(archive)
-    if kind == "missing":
-        path.unlink()
-    elif kind == "one array":
-        with path.open("wb") as file:
-            np.save(file, arrays["conv00.weight"])
-    elif kind in ("empty", "no archive", "cut"):
-        data = {"empty": b"", "no archive": b"words" * 99, "cut": whole[: len(whole) // 2]}
-        path.write_bytes(data[kind])
-    else:
-        if kind == "a layer less":
-            del arrays["conv30.weight"]
-        else:
-            # Either would be spread over the whole layer when copied.
-            shape = (1, 1, 1, 1) if kind == "shape" else ()
-            arrays["conv30.weight"] = np.zeros(shape, np.float32)
-        np.savez(path, **arrays)
+def test_the_facts_of_a_variant_make_it_again() -> None:
+    facts = {"width": 16, "high_frequency": False}
 
-    with pytest.raises(InputError, match=r"encoder\.npz does not hold the encoder .*conv00\.bias"):
-        initialise(Recipe(width=8), path)
-
-
-def test_the_encoder_of_imagenet_fits_and_sees(shared_data: Path) -> None:
-    path = shared_data / ENCODER
-    if not path.is_file():
-        pytest.skip("no encoder of ImageNet beside the checkout (../shared/data/init)")
-
-    encoder = initialise(Recipe(), path).encoder
-    taps = encoder(2 * torch.rand((1, 3, 96, 96)) - 1)
-
-    with np.load(path) as archive:
-        weights = sorted(name for name in archive.files if name.endswith(".weight"))
-        convolutions = [name for name in weights if name.startswith("conv")]
-        assert convolutions == [f"conv{index:02}.weight" for index in range(52)]
-        assert len(encoder.convolutions()) == 51
-        assert archive["conv51.weight"].shape[:2] == (1280, 320)
-    for tap in taps:
-        assert torch.isfinite(tap).all()
-        assert tap.std() > 1e-3
+    assert FocusNet.from_facts(facts).config == NetworkConfig(**facts)
+    with pytest.raises(TypeError):
+        FocusNet.from_facts({"depth": 3})

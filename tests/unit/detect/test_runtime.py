@@ -19,7 +19,7 @@ from focuskit.detect.runtime import DEVICE_VARIABLE, RUNTIME_VARIABLE, open_netw
 from focuskit.detect.weights import find_weights
 from focuskit.errors import DeviceError, WeightsError
 from focuskit.training.export import export
-from tests.unit.training._make import lively_network, one_thread
+from tests.unit.training._make import lively_gauge, lively_network, one_thread
 
 Map = NDArray[np.float32]
 FACTS = {"network": {"width": 8, "high_frequency": True}, "fusion": {"first": [1.0, 0.0]}}
@@ -30,6 +30,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("runtime") / "weights"
     with one_thread():
         export(lively_network(NetworkConfig(8)), path, "lively", FACTS)
+        export(lively_gauge(), path, "gauge", {"network": {}})
     return path
 
 
@@ -79,13 +80,52 @@ def test_both_runtimes_give_the_same_maps(
         monkeypatch.setenv(RUNTIME_VARIABLE, name)
         network, weights = open_network("lively")
         found[name] = network(_picture(height, width))
-        assert weights.facts == FACTS
+        assert weights.facts == {**FACTS, "kind": "focusnet"}
 
     for one, other in zip(found["onnx"], found["torch"], strict=True):
         assert one.shape == other.shape == (1, height // 2, width // 2)
         assert one.dtype == other.dtype == np.float32
         assert np.abs(one - other).max() < 1e-3
         assert one.std() > 0.05
+
+
+def test_a_network_of_another_kind_is_opened_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    gray = _picture(72, 96)[:, :1]
+    found = {}
+    for name in ("onnx", "torch"):
+        monkeypatch.setenv(RUNTIME_VARIABLE, name)
+        network, weights = open_network("gauge")
+        found[name] = network(gray)
+        assert weights.facts == {"network": {}, "kind": "gauge"}
+
+    assert len(found["onnx"]) == len(found["torch"]) == 2
+    for one, other in zip(found["onnx"], found["torch"], strict=True):
+        assert one.shape == other.shape == (1, 9, 12)
+        assert one.dtype == other.dtype == np.float32
+        assert np.abs(one - other).max() < 5e-3
+
+
+def test_weights_of_no_kind_are_of_the_first(
+    own_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = own_weights / "index.json"
+    index = json.loads(path.read_text("utf-8"))
+    del index["weights"]["lively"]["kind"]
+    path.write_text(json.dumps(index), encoding="utf-8")
+    monkeypatch.setenv(RUNTIME_VARIABLE, "torch")
+
+    assert len(open_network("lively")[0](_picture())) == 3
+
+
+@pytest.mark.parametrize("kind", ["gauge", "nosuch", 3, None, []])
+def test_another_kind_than_the_weights_is_refused(
+    own_weights: Path, monkeypatch: pytest.MonkeyPatch, kind: object
+) -> None:
+    _change_index(own_weights, kind=kind)
+    monkeypatch.setenv(RUNTIME_VARIABLE, "torch")
+
+    with pytest.raises(WeightsError, match=r"lively\.safetensors do not fit .*lbp"):
+        open_network("lively")
 
 
 def test_without_a_choice_onnxruntime_runs_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -249,11 +289,11 @@ def test_a_full_gpu_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
         def to(self, place: object) -> Full:
             return self
 
-        def __call__(self, rgb: object) -> object:
+        def maps(self, picture: object) -> object:
             raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setenv(RUNTIME_VARIABLE, "torch")
-    monkeypatch.setattr("focuskit.detect.network.load_network", lambda weights: Full())
+    monkeypatch.setattr("focuskit.detect.loading.load_network", lambda weights: Full())
     network, _ = open_network("lively")
 
     with pytest.raises(DeviceError, match=rf"of 96×64 pixels; .*{DEVICE_VARIABLE}=cpu"):

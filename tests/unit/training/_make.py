@@ -12,10 +12,11 @@ import torch
 from numpy.typing import NDArray
 
 from focuskit.color import encode_srgb
+from focuskit.detect.gauge import GaugeNet
 from focuskit.detect.network import FocusNet, NetworkConfig
 from focuskit.training import sources
 from focuskit.training.example import Example
-from focuskit.training.recipes import Recipe
+from focuskit.training.recipes import FocusRecipe, GaugeRecipe
 from tests.scenes import blurred, make_scene
 
 SWEEP_FRAMES = (1, 3, 5, 7, 9)
@@ -40,7 +41,14 @@ def lively_network(config: NetworkConfig | None = None, seed: int = 0) -> FocusN
     return network
 
 
-def tiny_recipe(**changes: bool | int | float | str) -> Recipe:
+def lively_gauge(seed: int = 0) -> GaugeNet:
+    torch.manual_seed(seed)
+    network = GaugeNet().eval()
+    torch.nn.init.normal_(network.head.weight, std=0.5)
+    return network
+
+
+def tiny_recipe(**changes: bool | int | float | str) -> FocusRecipe:
     fields: dict[str, bool | int | float | str] = {
         "name": "tiny",
         "steps": 4,
@@ -55,7 +63,18 @@ def tiny_recipe(**changes: bool | int | float | str) -> Recipe:
         "scenes": 0.5,
         "whole": 0.0,
     }
-    return Recipe(**(fields | changes))  # type: ignore[arg-type]
+    return FocusRecipe(**(fields | changes))  # type: ignore[arg-type]
+
+
+def tiny_gauge_recipe(**changes: bool | int | float | str) -> GaugeRecipe:
+    fields: dict[str, bool | int | float | str] = {
+        "name": "tiny",
+        "steps": 4,
+        "batch": 3,
+        "size": 64,
+        "warmup": 1,
+    }
+    return GaugeRecipe(**(fields | changes))  # type: ignore[arg-type]
 
 
 def half_sharp(height: int, width: int, seed: int) -> NDArray[np.uint8]:

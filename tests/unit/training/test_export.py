@@ -17,11 +17,13 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from focuskit.detect.network import FocusNet, NetworkConfig, Outputs, load_network
+from focuskit.detect.gauge import GAUGE_STRIDE
+from focuskit.detect.loading import load_network
+from focuskit.detect.network import FocusNet, NetworkConfig, Outputs
 from focuskit.detect.weights import find_weights
 from focuskit.errors import InputError, OutputError
 from focuskit.training.export import export
-from tests.unit.training._make import lively_network, one_thread
+from tests.unit.training._make import lively_gauge, lively_network, one_thread
 
 FACTS: dict[str, Any] = {
     "network": {"width": 48, "high_frequency": True},
@@ -169,7 +171,7 @@ def test_everybody_may_read_what_was_written(folder: Path) -> None:
 def test_weights_are_found_by_name(folder: Path) -> None:
     weights = find_weights("lively", folder)
 
-    assert weights.facts == FACTS
+    assert weights.facts == {**FACTS, "kind": "focusnet"}
     assert weights.files == {form: folder / f"lively.{form}" for form in ("onnx", "safetensors")}
 
 
@@ -182,8 +184,8 @@ def test_a_second_network_joins_the_first_and_a_repeat_gives_the_same_bytes(
 
     export(small, folder, "small", facts)
 
-    assert find_weights("lively", folder).facts == FACTS
-    assert find_weights("small", folder).facts == facts
+    assert find_weights("lively", folder).facts == {**FACTS, "kind": "focusnet"}
+    assert find_weights("small", folder).facts == {**facts, "kind": "focusnet"}
     again = load_network(find_weights("small", folder))
     assert again.config == NetworkConfig(8, high_frequency=False)
     first = {path.name: path.read_bytes() for path in folder.glob("small.*")}
@@ -221,3 +223,35 @@ def test_without_onnx_the_way_to_it_is_told(
 
     with pytest.raises(InputError, match=r"onnx is not installed: pip install 'focuskit\[train\]'"):
         export(network, tmp_path, "lively", FACTS)
+
+
+def test_a_network_of_another_kind_is_exported_by_its_own_names(tmp_path: Path) -> None:
+    network = lively_gauge()
+    # A folder that holds one of the other kind.
+    (tmp_path / "index.json").write_text('{"weights": {"other": {"kind": "focusnet"}}}')
+
+    export(network, tmp_path, "gauge", {"network": {}})
+
+    index = json.loads((tmp_path / "index.json").read_text("utf-8"))["weights"]
+    assert {name: entry["kind"] for name, entry in index.items()} == {
+        "other": "focusnet",
+        "gauge": "gauge",
+    }
+    stored = load_network(find_weights("gauge", tmp_path))
+    assert type(stored) is type(network)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(
+        str(tmp_path / "gauge.onnx"), options, providers=["CPUExecutionProvider"]
+    )
+    assert [each.name for each in session.get_inputs()] == ["gray"]
+    assert [each.name for each in session.get_outputs()] == ["log_coc", "log_error"]
+    for height, width in ((64, 64), (40, 104)):
+        picture = _picture(height, width, count=2)[:, :1]
+        with torch.inference_mode():
+            wanted = [each.numpy() for each in stored.maps(torch.from_numpy(picture))]
+        found = session.run(None, {"gray": picture})
+        for one, other in zip(found, wanted, strict=True):
+            assert one.shape == (2, 1, height // GAUGE_STRIDE, width // GAUGE_STRIDE)
+            assert np.abs(one - other).max() < 5e-3
+            assert other.std() > 0.01

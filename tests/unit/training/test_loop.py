@@ -3,18 +3,27 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
+from focuskit.detect.gauge import GaugeNet
 from focuskit.detect.network import FocusNet, NetworkConfig
 from focuskit.errors import InputError, OutputError
-from focuskit.training.loop import Pools, Run
-from focuskit.training.recipes import Recipe
-from tests.unit.training._make import half_sharp_example, one_thread, tiny_recipe
+from focuskit.training.example import Pools
+from focuskit.training.focusing import FocusTask, fresh_network
+from focuskit.training.gauging import GaugeTask
+from focuskit.training.loop import Run
+from focuskit.training.recipes import FocusRecipe
+from tests.unit.training._make import (
+    half_sharp_example,
+    one_thread,
+    tiny_gauge_recipe,
+    tiny_recipe,
+)
 
 POOLS: Pools = {
     "cuhk": [half_sharp_example(seed) for seed in range(3)],
@@ -28,35 +37,33 @@ def _one_thread() -> Iterator[None]:
         yield
 
 
-class _Interrupt:
-    """A validation that is interrupted the nth time."""
+@dataclass(frozen=True)
+class _Judged:
+    """A task whose validation is interrupted the nth time, and quick."""
 
-    def __init__(self, nth: int) -> None:
-        self.left = nth
+    task: FocusTask | GaugeTask
+    interrupt: int = 0
+    figure: float = 42.0
+    done: list[int] = field(default_factory=list)
 
-    def __call__(self, network: FocusNet) -> dict[str, float]:
-        self.left -= 1
-        if self.left == 0:
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.task, name)
+
+    def validate(self, network: object) -> dict[str, float]:
+        self.done.append(1)
+        if len(self.done) == self.interrupt:
             raise KeyboardInterrupt
-        return {"answer": 42.0}
+        return {"answer": self.figure}
 
 
-def _start(recipe: Recipe) -> FocusNet:
-    torch.manual_seed(recipe.seed)
-    return FocusNet(NetworkConfig(recipe.width, recipe.high_frequency))
+def _start(recipe: FocusRecipe) -> FocusNet:
+    return fresh_network(recipe)
 
 
-def _run(folder: Path, recipe: Recipe, *, every: int = 1, interrupt: int = 0) -> Run:
+def _run(folder: Path, recipe: FocusRecipe, *, every: int = 1, interrupt: int = 0) -> Run[FocusNet]:
     folder.mkdir(exist_ok=True)
-    return Run(
-        recipe,
-        POOLS,
-        folder,
-        torch.device("cpu"),
-        _Interrupt(interrupt),
-        every=every,
-        say=lambda text: None,
-    )
+    task = _Judged(FocusTask(recipe, POOLS, {}), interrupt)
+    return Run(recipe, task, folder, torch.device("cpu"), every=every, say=lambda text: None)
 
 
 def _log(folder: Path) -> list[dict[str, float]]:
@@ -85,20 +92,6 @@ def test_the_same_seed_gives_the_same_losses(tmp_path: Path) -> None:
     assert losses[0] != losses[2]
     for record in losses[0]:
         assert all(math.isfinite(value) for value in record.values())
-
-
-def test_every_step_draws_anew_and_the_same_whenever_it_is_asked(tmp_path: Path) -> None:
-    run, again = (_run(tmp_path, tiny_recipe()) for _ in range(2))
-
-    batches = [run._batch(step) for step in range(8)]
-
-    assert [batch.rgb.shape[0] for batch in batches] == [2, 1] * 4
-    for step, batch in enumerate(batches):
-        others = [other for other in batches if other.rgb.shape == batch.rgb.shape]
-        assert sum(torch.equal(batch.rgb, other.rgb) for other in others) == 1
-        assert torch.equal(batch.rgb, again._batch(step).rgb)
-        assert batch.rgb.min() >= 0
-        assert batch.rgb.max() <= 1
 
 
 @pytest.mark.parametrize("interrupted", [2, 3])
@@ -142,9 +135,8 @@ def test_a_finished_run_is_finished_at_once(tmp_path: Path) -> None:
     first = _run(tmp_path, recipe).train(_start(recipe))
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
-    again = replace(_run(tmp_path, recipe), pools={kind: [None] for kind in POOLS}).train(  # type: ignore[dict-item]
-        _start(recipe)
-    )
+    nothing = FocusTask(recipe, {kind: [None] for kind in POOLS}, {})  # type: ignore[list-item]
+    again = replace(_run(tmp_path, recipe), task=nothing).train(_start(recipe))
 
     assert _same(first, again)
     assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
@@ -208,15 +200,6 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path, kind: str) -> None:
         _run(tmp_path, recipe).train(_start(recipe))
 
 
-def test_a_kind_of_data_that_is_missing_is_refused(tmp_path: Path) -> None:
-    recipe = tiny_recipe(pairs=0.1, whole=0.1)
-    run = replace(_run(tmp_path, recipe), pools={**POOLS, "whole": []})
-
-    with pytest.raises(InputError, match=r"no examples of pairs, whole; .*set that share to 0"):
-        run.train(_start(recipe))
-    assert not list(tmp_path.iterdir())
-
-
 def test_a_folder_that_cannot_be_written_to_is_a_sentence(tmp_path: Path) -> None:
     recipe = tiny_recipe(steps=1)
     for name in ("log.jsonl", "checkpoint.pt.part"):
@@ -226,30 +209,55 @@ def test_a_folder_that_cannot_be_written_to_is_a_sentence(tmp_path: Path) -> Non
             _run(folder, recipe).train(_start(recipe))
 
 
-def test_patches_fit_into_small_views(tmp_path: Path) -> None:
-    recipe = tiny_recipe(size=32, swap=1.0, steps=3)
-
-    _run(tmp_path, recipe).train(_start(recipe))
-
-    assert [record["consistency"] >= 0 for record in _log(tmp_path)] == [True] * 3
-
-
 def test_figures_that_are_no_numbers_are_missing_from_the_log_not_invalid(tmp_path: Path) -> None:
     recipe = tiny_recipe(steps=1)
-    run = replace(_run(tmp_path, recipe), validate=lambda network: {"f_max": math.nan})
+    judged = _Judged(FocusTask(recipe, POOLS, {}), figure=math.nan)
 
-    run.train(_start(recipe))
+    replace(_run(tmp_path, recipe), task=judged).train(_start(recipe))
 
-    assert _log(tmp_path)[0]["f_max"] is None
+    assert _log(tmp_path)[0]["answer"] is None
 
 
-def test_shares_decide_what_is_seen(tmp_path: Path) -> None:
-    """A pool without a share is never touched, nor needed."""
-    recipe = tiny_recipe(steps=1, cuhk=0.0, scenes=1.0)
+def test_a_network_of_another_kind_is_trained_by_its_own_task(tmp_path: Path) -> None:
+    recipe = tiny_gauge_recipe(steps=3, whole=0.0)
+    runs = []
+    for name, interrupt in (("whole", 0), ("broken", 2), ("broken", 0)):
+        (tmp_path / name).mkdir(exist_ok=True)
+        task = _Judged(GaugeTask(recipe, POOLS, {}), interrupt)
+        run = Run(recipe, task, tmp_path / name, torch.device("cpu"), every=1, say=str)
+        torch.manual_seed(0)
+        if interrupt:
+            with pytest.raises(KeyboardInterrupt):
+                run.train(GaugeNet())
+        else:
+            runs.append(run.train(GaugeNet()))
 
+    assert _same(*runs)
+    assert _losses(tmp_path / "whole") == _losses(tmp_path / "broken")
+    assert {"off", "above", "loss", "gradient"} <= set(_log(tmp_path / "whole")[0])
+
+
+def test_only_pictures_in_colour_have_their_channels_last(tmp_path: Path) -> None:
+    recipe, other = tiny_recipe(steps=1), tiny_gauge_recipe(steps=1, whole=0.0)
+    task = GaugeTask(other, POOLS, {})
+    (tmp_path / "gauge").mkdir()
+
+    colour = _run(tmp_path / "colour", recipe).train(_start(recipe))
+    gray = Run(other, task, tmp_path / "gauge", torch.device("cpu"), say=str).train(GaugeNet())
+
+    assert colour.encoder.stem.weight.is_contiguous(memory_format=torch.channels_last)
+    assert gray.fine[0].weight.is_contiguous()
+
+
+def test_a_checkpoint_holds_what_it_always_held(tmp_path: Path) -> None:
+    """Runs of months ago go on."""
+    recipe = tiny_recipe(steps=1)
     _run(tmp_path, recipe).train(_start(recipe))
-    run = replace(_run(tmp_path / "more", recipe), pools={"cuhk": [None], **POOLS})  # type: ignore[dict-item]
-    run.train(_start(recipe))
 
-    assert _losses(tmp_path) == _losses(tmp_path / "more")
-    assert np.isfinite(_losses(tmp_path)[0]["coc"])
+    state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+
+    assert set(state) == {"recipe", "step", "network", "averaged", "optimiser"}
+    assert state["recipe"] == recipe.as_record()
+    encoder, rest = (len(group["params"]) for group in state["optimiser"]["param_groups"])
+    assert encoder == 2 * 51
+    assert encoder + rest == len(state["network"])

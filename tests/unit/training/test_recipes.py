@@ -4,10 +4,11 @@ from dataclasses import fields
 
 import pytest
 
+from focuskit.detect.gauge import GAUGE_STRIDE
 from focuskit.detect.network import STRIDE
 from focuskit.errors import InputError, UnknownNameError
 from focuskit.training import recipes
-from focuskit.training.recipes import RECIPES, Recipe, recipe_named
+from focuskit.training.recipes import RECIPES, FocusRecipe, GaugeRecipe, Recipe, recipe_named
 
 
 def test_recipes_are_found_by_name() -> None:
@@ -22,7 +23,7 @@ def test_an_unknown_name_is_answered_with_the_list() -> None:
 
 
 def test_settings_change_what_they_name_and_nothing_else() -> None:
-    recipe = Recipe()
+    recipe = FocusRecipe()
 
     changed = recipe.changed(
         ["steps=100", "learning_rate=2e-4", "high_frequency=False", "name=other", "seed=7"]
@@ -39,17 +40,17 @@ def test_settings_change_what_they_name_and_nothing_else() -> None:
     assert [type(value) for value in changed.as_record().values()] == [
         type(value) for value in recipe.as_record().values()
     ]
-    assert recipe == Recipe()
+    assert recipe == FocusRecipe()
 
 
 def test_no_settings_are_the_recipe_itself_and_the_last_of_two_counts() -> None:
-    assert Recipe().changed([]) == Recipe()
-    assert Recipe().changed(["steps=5", "steps=6"]).steps == 6
+    assert FocusRecipe().changed([]) == FocusRecipe()
+    assert FocusRecipe().changed(["steps=5", "steps=6"]).steps == 6
 
 
 @pytest.mark.parametrize(("text", "value"), [("true", True), ("TRUE", True), ("false", False)])
 def test_truth_is_written_as_a_word(text: str, value: bool) -> None:
-    assert Recipe().changed([f"high_frequency={text}"]).high_frequency is value
+    assert FocusRecipe().changed([f"high_frequency={text}"]).high_frequency is value
 
 
 @pytest.mark.parametrize(
@@ -71,7 +72,7 @@ def test_truth_is_written_as_a_word(text: str, value: bool) -> None:
 )
 def test_what_is_no_setting_is_refused(setting: str, sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
-        Recipe().changed([setting])
+        FocusRecipe().changed([setting])
 
 
 @pytest.mark.parametrize(
@@ -98,34 +99,97 @@ def test_what_is_no_setting_is_refused(setting: str, sentence: str) -> None:
 )
 def test_values_that_nothing_can_be_trained_with_are_refused(setting: str, sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
-        Recipe().changed([setting])
+        FocusRecipe().changed([setting])
 
 
 def test_without_any_data_nothing_can_be_trained() -> None:
-    shares = Recipe().shares
+    shares = FocusRecipe().shares
 
     with pytest.raises(InputError, match="At least one share"):
-        Recipe().changed([f"{kind}=0" for kind in shares])
-    assert Recipe().changed([f"{kind}=0" for kind in shares if kind != "cuhk"]).cuhk > 0
+        FocusRecipe().changed([f"{kind}=0" for kind in shares])
+    assert FocusRecipe().changed([f"{kind}=0" for kind in shares if kind != "cuhk"]).cuhk > 0
 
 
 def test_a_single_picture_is_a_batch_where_nothing_is_swapped() -> None:
-    assert Recipe().changed(["swap=0", "batch=1"]).batch == 1
+    assert FocusRecipe().changed(["swap=0", "batch=1"]).batch == 1
 
 
-def test_every_number_has_its_bound() -> None:
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda recipe: recipe.name)
+def test_every_number_has_its_bound(recipe: Recipe) -> None:
     """A field that is added wants a thought about what makes sense."""
-    others = {"name", "high_frequency", "swap", "average"}
-    assert {field.name for field in fields(Recipe)} - others == set(recipes._AT_LEAST)
+    others = {"name", "high_frequency", *recipes._WITHIN_ONE}
+    assert {field.name for field in fields(recipe)} - others <= set(recipes._AT_LEAST)
     assert recipes._STRIDE == STRIDE
+    assert STRIDE % GAUGE_STRIDE == 0
 
 
 def test_shares_are_the_fields_of_the_kinds() -> None:
-    assert Recipe(cuhk=0.5).shares == {
+    assert FocusRecipe(cuhk=0.5).shares == {
         "cuhk": 0.5,
-        "pairs": Recipe().pairs,
-        "sweeps": Recipe().sweeps,
-        "scenes": Recipe().scenes,
-        "whole": Recipe().whole,
+        "pairs": FocusRecipe().pairs,
+        "sweeps": FocusRecipe().sweeps,
+        "scenes": FocusRecipe().scenes,
+        "whole": FocusRecipe().whole,
     }
-    assert sum(Recipe().shares.values()) == pytest.approx(1)
+    assert sum(FocusRecipe().shares.values()) == pytest.approx(1)
+
+
+def test_the_record_of_focusnet_is_the_one_in_old_checkpoints() -> None:
+    """Another name, default or field, and runs that were broken off cannot go on."""
+    assert FocusRecipe().as_record() == {
+        "name": "focusnet",
+        "steps": 5500,
+        "batch": 8,
+        "size": 320,
+        "learning_rate": 1e-3,
+        "encoder_share": 0.3,
+        "weight_decay": 1e-2,
+        "warmup": 200,
+        "average": 0.998,
+        "width": 48,
+        "high_frequency": True,
+        "swap": 0.25,
+        "consistency": 0.2,
+        "hard": 2.0,
+        "overlap": 0.5,
+        "cuhk": 0.62,
+        "pairs": 0.06,
+        "sweeps": 0.06,
+        "scenes": 0.14,
+        "whole": 0.12,
+        "seed": 0,
+    }
+
+
+def test_a_gauge_has_no_settings_of_focusnet() -> None:
+    recipe = GaugeRecipe().changed(["steps=3", "size=64"])
+
+    assert (type(recipe), recipe.steps, recipe.size) == (GaugeRecipe, 3, 64)
+    with pytest.raises(InputError, match="'width=8' is no setting of a recipe"):
+        recipe.changed(["width=8"])
+    for setting, sentence in (
+        ("size=200", "size must be a multiple of 32"),
+        ("batch=0", "batch must be >= 1"),
+        ("average=2", "average must be"),
+        ("pairs=0.1", "pairs and sweeps must be 0"),
+        ("sweeps=0.1", "pairs and sweeps must be 0"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            recipe.changed([setting])
+
+
+def test_drawn_shares_leave_out_what_has_none_and_are_one_together() -> None:
+    recipe = FocusRecipe(cuhk=0.3, pairs=0.0, sweeps=0.0, scenes=0.1, whole=0.0)
+
+    shares = recipe.drawn_shares({"cuhk": [1], "scenes": [2, 3], "whole": []})
+
+    assert list(shares) == ["cuhk", "scenes"]
+    assert shares == pytest.approx({"cuhk": 0.75, "scenes": 0.25})
+
+
+@pytest.mark.parametrize("pools", [{}, {"cuhk": [1], "scenes": []}, {"cuhk": [1]}])
+def test_a_share_of_what_there_is_none_of_is_refused(pools: dict[str, list[int]]) -> None:
+    recipe = GaugeRecipe()
+
+    with pytest.raises(InputError, match=r"no examples of .*scenes, whole; .*set that share to 0"):
+        recipe.drawn_shares(pools)

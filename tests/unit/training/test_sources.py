@@ -4,6 +4,7 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -166,6 +167,48 @@ def test_the_seed_decides_what_is_rendered(data_root: Path, tmp_path: Path) -> N
 
     assert one.data_hash == other.data_hash
     assert not _names(one.training["scenes"]) & _names(other.training["scenes"])
+
+
+@pytest.mark.usefixtures("few")
+def test_what_is_rendered_tells_what_it_was_rendered_from(data_root: Path, tmp_path: Path) -> None:
+    found, _ = _read(data_root, tmp_path)
+
+    taught, held = (_names(part["whole"]) for part in (found.training, found.validation))
+    plain = {f"plain{number}" for number in range(4)}
+    assert taught <= _names(found.training["cuhk"]) | plain
+    assert held <= _names(found.validation["cuhk"]) | plain
+    assert taught
+    assert held
+    for kind in ("scenes", "whole"):
+        assert not _names(found.training[kind]) & _names(found.validation[kind])
+
+
+@pytest.mark.usefixtures("few")
+def test_no_two_files_are_made_of_the_same_random_numbers(
+    data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    streams: dict[str, list[int]] = {}
+    render = sources._render_chunk
+
+    def note(*args: Any) -> None:
+        *_, rng, path = args
+        streams[f"{path.parent.name.split('-')[-1]}/{path.stem}"] = (
+            rng.bit_generator.seed_seq.entropy
+        )
+        render(*args)
+
+    monkeypatch.setattr(sources, "_render_chunk", note)
+    _read(data_root, tmp_path, seed=5)
+
+    # The first numbers are those of old caches, which may be used on.
+    assert streams == {
+        "training/scenes-000": [5, 2, 0],
+        "training/scenes-001": [5, 2, 1],
+        "training/whole-000": [5, 3, 0],
+        "training/whole-001": [5, 3, 1],
+        "validation/held-scenes-000": [5, 12, 0],
+        "validation/held-whole-000": [5, 13, 0],
+    }
 
 
 @pytest.mark.usefixtures("few")
