@@ -3,7 +3,7 @@
     import focuskit
 
     photo = focuskit.read_photo("IMG_0042.CR3")
-    blur_map = focuskit.DETECTORS.get("lbp")(photo)
+    blur_map = focuskit.DETECTORS.get("focusnet")(photo)
 
 Public names are loaded when first used, so importing focuskit imports no torch.
 """

@@ -228,7 +228,7 @@ def _joined(
     alone_gain, alone_bias = fusion["first"]
     alone = np.float32(alone_gain) * first.in_focus + np.float32(alone_bias)
     if close is None:
-        return _sigmoid(alone), first.coc, first.confidence
+        return _sigmoid(alone), first.coc * np.float32(shrink), first.confidence
     shape = close.in_focus.shape
     logits, coc, confidence, alone = (
         _resized(part, shape) for part in (first.in_focus, first.coc, first.confidence, alone)
