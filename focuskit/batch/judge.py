@@ -7,9 +7,14 @@ import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
 from focuskit.batch.library import Shot
 from focuskit.batch.pictures import draw_box, jpeg, overlay, shrunk, to_display
 from focuskit.blurmap import BlurMap
+from focuskit.color import encoded_gray
 from focuskit.cull import SCORERS, Measures, gather, measure
 from focuskit.cull.sets import Fingerprint, fingerprint
 from focuskit.cull.subject import Region, choose_regions
@@ -129,11 +134,17 @@ def _measure_best(frame: Frame, photo: Photo, blur_map: BlurMap) -> tuple[Measur
         frame_width=frame.width,
         frame_height=frame.height,
         size_px=min(max(side, _SMALLEST_BOX_PX), _LARGEST_BOX_PX),
+        detail=_detail(photo),
     )
     boxes = [(region, _crop(frame, region)) for region in regions]
     candidates = gather(photo, blur_map, boxes)
     measures = measure(candidates, {row.name: SCORERS.get(row.name) for row in SCORERS})
     return measures, dict(boxes)[measures.region]
+
+
+def _detail(photo: Photo) -> NDArray[np.float32]:
+    second = cv2.Laplacian(encoded_gray(photo), cv2.CV_32F, borderType=cv2.BORDER_REFLECT)
+    return np.abs(np.asarray(second, np.float32)).reshape(photo.height, photo.width)
 
 
 def _crop(frame: Frame, region: Region) -> Photo:

@@ -19,6 +19,7 @@ Rgb8 = NDArray[np.uint8]
 
 _OUTLINE = (255, 196, 0)
 _BOX = (64, 224, 255)
+_LEAST_TRUST = 0.6
 _DIM = 0.45
 
 
@@ -46,8 +47,10 @@ def overlay(picture: Rgb8, blur_map: BlurMap) -> Rgb8:
     """
     height, width = picture.shape[:2]
     resized = blur_map.resized(height, width)
-    # What nobody can judge is shown as not in focus: a plain wall is not what was focused on.
-    sharp = resized.in_focus_probability * np.minimum(1, resized.confidence * 2)
+    # Where nobody can judge by texture, only a sure map counts: a plain wall is not what was
+    # focused on, the smooth side of a cup may be.
+    trust = np.clip(resized.confidence * 2, _LEAST_TRUST, 1)
+    sharp = resized.in_focus_probability * trust
     smooth = cv2.GaussianBlur(sharp, (0, 0), max(height, width) / 300)
     gray = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)[..., None].astype(np.float32)
     dimmed = gray * np.array([0.75, 0.85, 1.0], np.float32) * np.float32(_DIM)

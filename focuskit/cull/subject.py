@@ -41,7 +41,13 @@ class Region:
 
 
 def choose_regions(
-    blur_map: BlurMap, *, frame_width: int, frame_height: int, size_px: int, count: int = 3
+    blur_map: BlurMap,
+    *,
+    frame_width: int,
+    frame_height: int,
+    size_px: int,
+    count: int = 3,
+    detail: NDArray[np.float32] | None = None,
 ) -> list[Region]:
     """Return up to `count` boxes worth judging at 100 %, the most promising first.
 
@@ -54,6 +60,9 @@ def choose_regions(
         frame_height: height of the full frame in pixels.
         size_px: side of a box in pixels of the full frame; cut down to the frame.
         count: most boxes to return; boxes do not overlap by more than half.
+        detail: (H, W) float32 >= 0 of the map's size, how much fine detail there is: boxes after
+            the first are taken where it is strongest, because a map that knows what belongs
+            together does not tell where within the subject sharpness can be measured.
     """
     width, height = min(size_px, frame_width), min(size_px, frame_height)
     to_map_x, to_map_y = blur_map.width / frame_width, blur_map.height / frame_height
@@ -61,8 +70,11 @@ def choose_regions(
     sharp = _window_mean(blur_map.in_focus_probability * blur_map.confidence, window)
     texture = _window_mean(blur_map.confidence, window)
     worth = (sharp + 0.05 * texture) * _centre_weight(sharp.shape)
+    fine = None if detail is None else _window_mean(detail, window)
     regions: list[Region] = []
-    for _ in range(count):
+    for index in range(count):
+        if index == 1 and fine is not None:
+            worth *= fine
         row, column = np.unravel_index(int(np.argmax(worth)), worth.shape)
         if regions and worth[row, column] <= 0:
             break

@@ -37,8 +37,7 @@ Map = NDArray[np.float32]
 
 _NAME = "focusnet"
 _STRIDE = 32
-# The first look has about the area of the 320×320 pictures that detectors are compared at.
-_FIRST_AREA = 352 * 352
+_FIRST_SIDE = 320
 # A second look must show more than the first did.
 _LEAST_GAIN = 1.25
 _TILE, _MARGIN, _ONE_TILE = 384, 32, 640
@@ -46,7 +45,7 @@ _TILE, _MARGIN, _ONE_TILE = 384, 32, 640
 _WORTH_A_LOOK = 0.06
 _UPSAMPLE_EPS = 1e-3
 _STRIP = 64
-_TRUST_WINDOW_PX = 7
+_TRUST_WINDOW_PX = 11
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,7 +120,9 @@ class FocusNetDetector:
             close = _close_look(network, light, _sigmoid(first.in_focus), self.close_looks)
         in_focus, coc, confidence = _joined(first, close, shrink, fusion)
         # The network says how well it can tell, the contrast whether anybody could.
-        trust = _resized(_trust(small), confidence.shape)
+        # Enlarging by a little makes noise coarse, which hides it from its measurement.
+        judged = small if shrink >= _LEAST_GAIN else _encoded(light)
+        trust = _resized(_trust(judged), confidence.shape)
         confidence = trust * (np.float32(0.5) + np.float32(0.5) * confidence)
         return _finished(photo, in_focus, coc / np.float32(scale), confidence)
 
@@ -165,12 +166,9 @@ def _trust(picture: Map) -> Map:
 
 
 def _first_shape(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Return the size of the first look: of the given area and, nearly, the picture's aspect."""
-    height, width = shape[0], shape[1]
-    factor = min(1.0, (_FIRST_AREA / (height * width)) ** 0.5)
-    # Rounding down, lest a picture that is small already be enlarged.
+    """Return the size of the first look: squashed as the network learned, hardly ever enlarged."""
     rows, columns = (
-        max(_STRIDE, round(side * factor / _STRIDE) * _STRIDE) for side in (height, width)
+        min(_FIRST_SIDE, max(_STRIDE, round(side / _STRIDE) * _STRIDE)) for side in shape[:2]
     )
     return rows, columns
 

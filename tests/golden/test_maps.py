@@ -11,7 +11,7 @@ from tests.scenes import SAMPLES
 
 
 @pytest.mark.parametrize("photo", ["IMG_0001.jpg", "IMG_0012.jpg", "IMG_0020.jpg"])
-@pytest.mark.parametrize("name", ["lbp", "reblur"])
+@pytest.mark.parametrize("name", ["focusnet", "focusnet-quick", "lbp", "reblur"])
 def test_maps_stay(golden: Compare, name: str, photo: str) -> None:
     blur_map = DETECTORS.get(name)(read_photo(SAMPLES / photo)).resized(64, 64)
 

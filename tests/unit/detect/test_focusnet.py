@@ -122,7 +122,7 @@ def test_the_circle_of_confusion_is_in_pixels_of_the_photo(
 ) -> None:
     pretend(coc_px=3.0)
 
-    found = FocusNetDetector(close_looks=0)(_photo(352 * factor, 352 * factor))
+    found = FocusNetDetector(close_looks=0)(_photo(320 * factor, 320 * factor))
 
     assert np.allclose(found.coc_diameter_px, 3.0 * factor, rtol=0.02)
 
