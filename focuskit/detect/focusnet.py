@@ -121,7 +121,8 @@ class FocusNetDetector:
         in_focus, coc, confidence = _joined(first, close, shrink, fusion)
         # The network says how well it can tell, the contrast whether anybody could.
         # Enlarging by a little makes noise coarse, which hides it from its measurement.
-        judged = small if shrink >= _LEAST_GAIN else _encoded(light)
+        same = small.shape == light.shape
+        judged = small if same or shrink >= _LEAST_GAIN else _encoded(light)
         trust = _resized(_trust(judged), confidence.shape)
         confidence = trust * (np.float32(0.5) + np.float32(0.5) * confidence)
         return _finished(photo, in_focus, coc / np.float32(scale), confidence)
@@ -160,7 +161,7 @@ def _encoded(light: Map) -> Map:
 
 def _trust(picture: Map) -> Map:
     """Return the trust in [0, 1) of a picture's every pixel: local contrast against noise."""
-    gray = np.asarray(picture.mean(axis=2), np.float32)
+    gray = luminance(picture)
     working = Working(gray, gray, measure_noise(gray), gray, 1, 1.0)
     return contrast_trust(working, width_px=_TRUST_WINDOW_PX)
 
