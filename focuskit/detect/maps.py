@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 __all__ = ["MapNetwork"]
 
 
-class MapNetwork(nn.Module):
+class MapNetwork(nn.Module, ABC):
     """A network that says something of every part of a picture.
 
     A class of its own says by these what training, export and loading need to know of it; whatever
@@ -37,6 +38,6 @@ class MapNetwork(nn.Module):
         """
         return cls(**facts)
 
+    @abstractmethod
     def maps(self, picture: Tensor) -> tuple[Tensor, ...]:
         """Return the maps (N, 1, h, w) of pictures (N, `CHANNELS`, H, W), as `OUTPUTS` names."""
-        raise NotImplementedError

@@ -99,6 +99,7 @@ def _by_onnxruntime(weights: Weights) -> Network:
             str(path), options, providers=["CPUExecutionProvider"]
         )
     except Exception as exc:
+        # onnxruntime's errors share no class of their own below Exception.
         raise WeightsError(
             f"onnxruntime {onnxruntime.__version__} cannot load {path} ({first_line(exc)}); "
             f"upgrade onnxruntime, set {RUNTIME_VARIABLE}=torch, or use --detector lbp."
