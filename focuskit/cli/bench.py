@@ -119,14 +119,23 @@ def misfocus(
             "default: 6, 8 and 12.",
         ),
     ] = None,
+    camera: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            help="How much noise, mosaic, sharpening and JPEG frames get besides; 0.5 is a camera "
+            "in fair light.",
+        ),
+    ] = 0.0,
     seed: SeedOption = 0,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
     """Count how often misfocused frames are said to have nothing in focus, and sharp ones.
 
     PHOTOS are sharp somewhere. Each is shrunk to at most 1600 px and the whole frame blurred in
-    linear light by a disc; it and the frame as it was get mild noise and JPEG. Smaller photos keep
-    their size, and the disc covers the same share of them. A frame is called if a smaller share of
+    linear light by a disc. Smaller photos keep their size, and the disc covers the same share of
+    them. A frame is called if a smaller share of
     it than the threshold is in focus; the baselines' thresholds are chosen on these very sharp
     frames. Without --detector, every detector is tried.
     """
@@ -136,7 +145,7 @@ def misfocus(
 
     detectors = _chosen(detector, _all_detectors())
     found = shots_or_exit(photos)
-    trial = MisfocusTrial(detectors, coc_px or _COCS_PX, seed=seed)
+    trial = MisfocusTrial(detectors, coc_px or _COCS_PX, seed=seed, camera=camera)
     problems = list(found.problems)
 
     def add(shot: Shot) -> None:

@@ -73,6 +73,13 @@ def evaluate(
     part: Annotated[
         Part, typer.Option(help="Part of the photos; a network is judged on 'validation'.")
     ] = Part.ALL,
+    leave_out_doubtful: Annotated[
+        bool,
+        typer.Option(
+            "--leave-out-doubtful",
+            help="Leave out photos whose masks look inverted; they are named.",
+        ),
+    ] = False,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Only this many photos, drawn at random.")
     ] = None,
@@ -105,7 +112,8 @@ def evaluate(
     found = find_dataset(dataset.value, path)
     for remark in found.remarks:
         say(remark)
-    items = _chosen(found, part, limit, seed)
+    left_out = found.doubtful if leave_out_doubtful else ()
+    items = _chosen(found, part, limit, seed, left_out)
     results = _judge_all(judged, found, items, pixels, keep_worst=output is not None)
     scores = summarise(results.scores, seed=seed)
     title = _title(detector, dataset, part, size, scores.photos)
@@ -113,7 +121,13 @@ def evaluate(
         f"{title}; {scores.empty_class} that hold one class only count for mae, iou_blur and ece "
         "alone."
     )
-    settings = {"detector": detector, "dataset": dataset.value, "part": part.value, "size": size}
+    settings = {
+        "detector": detector,
+        "dataset": dataset.value,
+        "part": part.value,
+        "size": size,
+        "leave_out_doubtful": leave_out_doubtful,
+    }
     record = {
         **settings,
         "seed": seed,
@@ -152,7 +166,7 @@ def _check_output(output: Path, path: Path, *, overwrite: bool) -> None:
 
 
 def _chosen(
-    found: MaskedDataset, part: Part, limit: int | None, seed: int
+    found: MaskedDataset, part: Part, limit: int | None, seed: int, left_out: Sequence[str]
 ) -> tuple[MaskedPhoto, ...]:
     from focuskit.errors import InputError
     from focuskit.training.datasets import VALIDATION_OF, split, validation_split
@@ -166,6 +180,10 @@ def _chosen(
             )
         validation, training = validation_split(items)
         items = validation if part is Part.VALIDATION else training
+    gone = [item.name for item in items if item.name in left_out]
+    if gone:
+        say(f"Left out, because their masks look inverted: {', '.join(gone)}.")
+    items = tuple(item for item in items if item.name not in gone)
     if not items:
         raise InputError(f"There is no photo in the {part.value} part; choose another --part.")
     count = min(limit or len(items), len(items))

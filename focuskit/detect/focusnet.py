@@ -3,7 +3,8 @@
 Once at the whole frame made small, where it sees what things are and that a smooth flank belongs
 to the sharp animal; and once closer, up to 1600 px, where a blur that vanishes in a small picture
 still shows. The second look goes only where the first found something that might be in focus:
-what is blurred in a small picture is blurred in a large one.
+what is blurred in a small picture is blurred in a large one. Last, the sharpest spots at that size
+tell whether anything is in focus at all.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from focuskit.blurmap import BlurMap
 from focuskit.check import check_range
 from focuskit.color import encode_srgb, luminance
 from focuskit.detect._working import Working, contrast_trust
+from focuskit.detect.frame import GAUGE_NAME, focus_probability
 from focuskit.detect.runtime import Network, open_network
 from focuskit.errors import DeviceError
 from focuskit.optics.guided import guided_upsample
@@ -73,25 +75,31 @@ class FocusNetDetector:
         close_long_edge: larger photos are shrunk to this for the second look. It decides what
             counts as blurred: from about 2 pixels of this picture on.
         close_looks: how many tiles of it are looked at, at most.
+        frame_looks: how many tiles of it are asked whether anything at all is in focus; 0 leaves
+            that question out.
 
     Raises:
-        RangeError: on construction, if `close_long_edge` is below 32 or `close_looks` below 0.
+        RangeError: on construction, if `close_long_edge` is below 32 or another below 0.
     """
 
     close_long_edge: int = CLOSE_LONG_EDGE
     close_looks: int = MOST_CLOSE_LOOKS
+    frame_looks: int = MOST_CLOSE_LOOKS
 
     def __post_init__(self) -> None:
         check_range("close_long_edge", self.close_long_edge, low=_STRIDE, unit="px")
         check_range("close_looks", self.close_looks, low=0)
+        check_range("frame_looks", self.frame_looks, low=0)
 
     def prepare(self) -> None:
-        """Load the network now, so that what is wrong with it is said before any photo is read.
+        """Load the networks now, so that what is wrong is said before any photo is read.
 
         Raises:
             WeightsError, DeviceError: the network cannot be run; the message tells a way on.
         """
         open_network(_NAME)
+        if self.frame_looks:
+            open_network(GAUGE_NAME)
 
     def __call__(self, photo: Photo) -> BlurMap:
         """Return the map of a photo, of the photo's size.
@@ -119,6 +127,9 @@ class FocusNetDetector:
         if shrink >= _LEAST_GAIN and self.close_looks > 0:
             close = _close_look(network, light, _sigmoid(first.in_focus), self.close_looks)
         in_focus, coc, confidence = _joined(first, close, shrink, fusion)
+        if self.frame_looks:
+            worth = _resized(in_focus, light.shape)
+            in_focus = in_focus * np.float32(focus_probability(light, worth, self.frame_looks))
         # The network says how well it can tell, the contrast whether anybody could.
         # Enlarging by a little makes noise coarse, which hides it from its measurement.
         same = small.shape == light.shape
@@ -129,7 +140,7 @@ class FocusNetDetector:
 
 
 detect_focusnet = FocusNetDetector()
-detect_focusnet_quick = FocusNetDetector(close_looks=0)
+detect_focusnet_quick = FocusNetDetector(close_looks=0, frame_looks=2)
 
 
 def _light(photo: Photo, long_edge: int) -> tuple[Map, float]:

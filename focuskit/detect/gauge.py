@@ -2,8 +2,8 @@
 
 Blur takes energy from fine detail before it takes any from coarse. Learned filters at three octaves
 give energies; their logarithms differ by what blur took, whatever the contrast; a few layers read
-the circle of confusion off them. It knows nothing of objects, and so can be taught by rendered
-blur alone.
+the circle of confusion off them, and whether anything there is in focus at all. It knows nothing
+of objects, and so can be taught by rendered blur alone.
 """
 
 from __future__ import annotations
@@ -16,10 +16,7 @@ from torch.nn import functional
 
 from focuskit.detect.maps import MapNetwork
 
-__all__ = ["GAUGE_STRIDE", "GaugeNet"]
-
-GAUGE_STRIDE = 8
-"""Pixels per cell of its maps; sides of the input must be multiples of this."""
+__all__ = ["GaugeNet"]
 
 _FILTERS = 16
 _OCTAVES = 3
@@ -28,12 +25,12 @@ _ENERGY_FLOOR = 1e-6
 
 
 class GaugeNet(MapNetwork):
-    """Circle of confusion and its uncertainty from encoded luminance in [0, 1]."""
+    """Circle of confusion, its uncertainty and signs of focus from encoded luminance in [0, 1]."""
 
     KIND: ClassVar[str] = "gauge"
     INPUT: ClassVar[str] = "gray"
     CHANNELS: ClassVar[int] = 1
-    OUTPUTS: ClassVar[tuple[str, ...]] = ("log_coc", "log_error")
+    OUTPUTS: ClassVar[tuple[str, ...]] = ("log_coc", "log_error", "evidence")
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,14 +42,15 @@ class GaugeNet(MapNetwork):
         )
         self.coarse = nn.Sequential(*(_separable(_WIDTH, 5) for _ in range(3)))
         self.context = nn.Linear(2 * _WIDTH, _WIDTH)
-        self.head = nn.Conv2d(_WIDTH, 2, 1)
+        self.head = nn.Conv2d(_WIDTH, 3, 1)
 
     def forward(self, gray: Tensor) -> Tensor:
-        """Judge (N, 1, H, W) pictures, sides multiples of `GAUGE_STRIDE`.
+        """Judge (N, 1, H, W) pictures, sides multiples of 8 (`GAUGE_STRIDE`).
 
         Returns:
-            (N, 2, H/8, W/8): log2(1 + CoC diameter in pixels) and the logarithm of its typical
-            error.
+            (N, 3, H/8, W/8): log2(1 + CoC diameter in pixels), the logarithm of its typical error,
+            and evidence: the mean over the sharpest cells of a frame is the logit that something
+            in it is in focus.
         """
         x = functional.avg_pool2d(self.fine(self.features(gray)), 2)
         # The noise of a photo is told by its quietest parts, its sharpness by its busiest.
@@ -79,9 +77,9 @@ class GaugeNet(MapNetwork):
         return torch.cat(energies, 1)
 
     def maps(self, picture: Tensor) -> tuple[Tensor, ...]:
-        """Return both maps apart."""
+        """Return the three maps apart."""
         found = self(picture)
-        return found[:, :1], found[:, 1:]
+        return found[:, :1], found[:, 1:2], found[:, 2:]
 
 
 def _cosines() -> Tensor:

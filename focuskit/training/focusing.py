@@ -85,7 +85,7 @@ class FocusTask:
         self, network: FocusNet, batch: Batch, step: int, device: torch.device
     ) -> tuple[Tensor, dict[str, float]]:
         """Return the loss of a batch and its terms; at some steps with patches swapped."""
-        weights = LossWeights(overlap=self.recipe.overlap)
+        weights = LossWeights(overlap=self.recipe.overlap, side=self.recipe.side)
         batch = batch.map(lambda x: x.to(device))
         if not self._swaps(step):
             return loss_of(_forward(network, batch.rgb), batch, weights)

@@ -33,6 +33,7 @@ _AT_LEAST = {
     "consistency": 0,
     "hard": 0,
     "overlap": 0,
+    "side": 0,
     "cuhk": 0,
     "pairs": 0,
     "sweeps": 0,
@@ -164,13 +165,14 @@ class FocusRecipe(Recipe):
         consistency: weight of R-DBD's consistency term.
         hard: weight of hard regions (R-DBD: 2).
         overlap: weight of the soft intersection over union.
+        side: weight of the same loss at the coarser levels.
 
     Raises:
         InputError: a value with which nothing can be trained.
     """
 
     name: str = "focusnet"
-    steps: int = 5500
+    steps: int = 4000
     batch: int = 8
     size: int = 320
     learning_rate: float = 1e-3
@@ -180,15 +182,16 @@ class FocusRecipe(Recipe):
     average: float = 0.998
     width: int = 48
     high_frequency: bool = True
-    swap: float = 0.25
+    swap: float = 0.1
     consistency: float = 0.2
-    hard: float = 2.0
-    overlap: float = 0.5
-    cuhk: float = 0.62
-    pairs: float = 0.06
-    sweeps: float = 0.06
-    scenes: float = 0.14
-    whole: float = 0.12
+    hard: float = 1.0
+    overlap: float = 1.0
+    side: float = 0.6
+    cuhk: float = 0.74
+    pairs: float = 0.05
+    sweeps: float = 0.05
+    scenes: float = 0.1
+    whole: float = 0.06
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -207,18 +210,18 @@ class GaugeRecipe(Recipe):
     """
 
     name: str = "gauge"
-    steps: int = 4000
-    batch: int = 16
-    size: int = 192
+    steps: int = 6000
+    batch: int = 8
+    size: int = 256
     learning_rate: float = 2e-3
     weight_decay: float = 1e-3
     warmup: int = 100
     average: float = 0.998
-    cuhk: float = 0.5
+    cuhk: float = 0.7
     pairs: float = 0.0
     sweeps: float = 0.0
-    scenes: float = 0.3
-    whole: float = 0.2
+    scenes: float = 0.2
+    whole: float = 0.1
     seed: int = 0
 
     def __post_init__(self) -> None:

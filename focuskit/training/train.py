@@ -39,14 +39,14 @@ class _Kind(Generic[Given, Network]):
         fresh: the network with random weights.
         initial: the network to start from, given the folder of the data.
         origin: what that is called in the index.
-        facts: what loading and running the trained network need.
+        facts: what loading and running the trained network need, from it and its task.
     """
 
     make_task: Callable[[Given, Pools, Pools], Task[Network, Any]]
     fresh: Callable[[Given], Network]
     initial: Callable[[Given, Path], Network]
     origin: str
-    facts: Callable[[Network], dict[str, Any]]
+    facts: Callable[[Network, Any], dict[str, Any]]
 
 
 # Gains and offset of the logits: of the first look alone, of the first and the close one. Chosen
@@ -54,7 +54,7 @@ class _Kind(Generic[Given, Network]):
 _FUSION = {"first": [1.25, 0.0], "both": [0.9, 0.4, 0.0]}
 
 
-def _facts_of_focusnet(network: FocusNet) -> dict[str, Any]:
+def _facts_of_focusnet(network: FocusNet, task: Any) -> dict[str, Any]:
     return {"network": asdict(network.config), "fusion": _FUSION}
 
 
@@ -70,7 +70,10 @@ _GAUGE: _Kind[GaugeRecipe, GaugeNet] = _Kind(
     fresh=gauging.fresh_network,
     initial=lambda recipe, data: gauging.fresh_network(recipe),
     origin="random weights",
-    facts=lambda network: {"network": {}},
+    facts=lambda network, task: {
+        "network": {},
+        "frame_offset": rounded(task.frame_offset(network)),
+    },
 )
 _KINDS: dict[type[Recipe], _Kind[Any, Any]] = {FocusRecipe: _FOCUSNET, GaugeRecipe: _GAUGE}
 
@@ -118,7 +121,7 @@ def train_recipe(
     trained = Run(recipe, task, output, place, every=every, say=say).train(network)
     figures = task.validate(trained)
     facts = {
-        **kind.facts(trained),
+        **kind.facts(trained, task),
         "recipe": recipe.as_record(),
         "started_from": kind.origin if start is None else start.name,
         "data_sha256": sources.data_hash,

@@ -50,8 +50,6 @@ FALSE_SHARE = 0.02
 Image = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 
-# A camera in fair light; at 1 it is a phone at dusk now and then.
-_DEVELOPMENT = 0.5
 _OCTAVES_PX = ((2.0, 4.0), (4.0, 8.0), (8.0, 16.0), (16.0, 20.0))
 _CONFIDENT = 0.5
 _SRGB = encoding_of("srgb")
@@ -192,22 +190,32 @@ class MisfocusTrial:
         detectors: by name.
         cocs_px: diameters of circles of confusion at `LONG_EDGE`.
         seed: of the camera's noise and JPEG, which a photo and its blurred copies share.
+        camera: how much of that there is: 0 = only what the photo has of its own, 0.5 = a camera
+            in fair light, 1 = a phone at dusk now and then.
 
     Attributes:
         least_coc_px: the least blur that was drawn, in pixels of the picture that it was drawn on.
 
     Raises:
-        RangeError: a diameter is below 1 px or not finite, or there is none.
+        RangeError: a diameter is below 1 px or not finite, or there is none; or `camera` is not
+            within [0, 1].
     """
 
     def __init__(
-        self, detectors: Mapping[str, Detector], cocs_px: Sequence[float], *, seed: int = 0
+        self,
+        detectors: Mapping[str, Detector],
+        cocs_px: Sequence[float],
+        *,
+        seed: int = 0,
+        camera: float = 0.0,
     ) -> None:
+        check_range("camera", camera, low=0.0, high=1.0)
         for coc_px in (min(cocs_px, default=math.nan), *cocs_px):
             check_range("coc_px", coc_px, low=1.0, unit="px")
         self._detectors = detectors
         self._cocs_px = tuple(sorted(set(cocs_px)))
         self._seed = seed
+        self._camera = camera
         self._scores: list[list[list[float]]] = []
         self.least_coc_px = math.inf
 
@@ -255,7 +263,7 @@ class MisfocusTrial:
     def _judged(self, light: Image, name: str) -> list[float]:
         chance = zlib.crc32(name.encode("utf-8", "surrogatepass"))
         rng = np.random.default_rng([self._seed, chance])
-        pixels = develop(light, rng, strength=_DEVELOPMENT)
+        pixels = develop(light, rng, strength=self._camera)
         photo = Photo(linearise(pixels, _SRGB))
         gray = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)
         scores = [detect(photo).in_focus_share for detect in self._detectors.values()]

@@ -16,6 +16,11 @@ from focuskit.training.datasets import LAYOUTS
 from tests.scenes import blurred, make_scene
 from tests.unit.cli.conftest import Run
 
+
+def invert(mask: Path) -> None:
+    cv2.imwrite(str(mask), 255 - np.asarray(cv2.imread(str(mask), cv2.IMREAD_GRAYSCALE)))
+
+
 SCORES = ["f_max", "f_adaptive", "f_blur", "auc", "iou_blur", "mae", "ece"]
 
 
@@ -118,6 +123,23 @@ def test_an_empty_part_is_refused(focuskit: Run, cuhk: Path) -> None:
 
     assert (answer.returncode, answer.stdout) == (1, "")
     assert "no photo in the validation part" in answer.stderr
+
+
+def test_photos_with_inverted_masks_can_be_left_out(focuskit: Run, cuhk: Path) -> None:
+    for number in range(4, 12):
+        for kind in ("photos", "masks"):
+            source = cuhk / kind / f"im{1 + number % 3}.png"
+            (cuhk / kind / f"im{number:02}.png").write_bytes(source.read_bytes())
+    invert(cuhk / "masks" / "im07.png")
+    arguments = ("evaluate", "lbp", "cuhk", cuhk, "--format", "json")
+
+    whole, less = focuskit(*arguments), focuskit(*arguments, "--leave-out-doubtful")
+
+    assert "Masks that look inverted, used as they are: im07" in whole.stderr
+    assert "Left out, because their masks look inverted: im07" in less.stderr
+    before, after = (json.loads(answer.stdout)[0] for answer in (whole, less))
+    assert (before["photos"], after["photos"]) == (11, 10)
+    assert after["mae"]["value"] < before["mae"]["value"]
 
 
 def test_mixed_polarity_is_refused(focuskit: Run, cuhk: Path) -> None:

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from focuskit.cli import app
 from focuskit.detect import runtime
 from focuskit.detect import weights as weights_module
+from focuskit.detect.frame import focus_probability
 from focuskit.detect.loading import load_network
 from focuskit.detect.network import NetworkConfig
 from focuskit.detect.weights import find_weights
@@ -114,13 +115,18 @@ def test_a_run_of_the_other_network_ends_with_weights_that_open_too(
     )
     assert facts["recipe"]["size"] == 64
     assert "fusion" not in facts
+    assert math.isfinite(facts["frame_offset"])
+    assert {"sharp_called", "missed_called"} <= set(facts["validation"])
+    assert all(0 <= facts["validation"][name] <= 1 for name in ("sharp_called", "missed_called"))
     monkeypatch.setattr(weights_module, "weights_folder", lambda: output / "weights")
     monkeypatch.setenv(runtime.RUNTIME_VARIABLE, chosen)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     network, _ = runtime.open_network("gauge")
-    log_coc, log_error = network(np.full((1, 1, 64, 72), 0.5, np.float32))
-    assert log_coc.shape == log_error.shape == (1, 8, 9)
-    assert np.isfinite([log_coc, log_error]).all()
+    maps = network(np.full((1, 1, 64, 72), 0.5, np.float32))
+    assert [each.shape for each in maps] == [(1, 8, 9)] * 3
+    assert np.isfinite(maps).all()
+    light = np.full((40, 50, 3), 0.5, np.float32)
+    assert 0 <= focus_probability(light, light[..., 0], most=1) <= 1
 
 
 def test_a_repeat_of_the_command_goes_on_or_has_nothing_left_to_do(

@@ -28,6 +28,7 @@ class FakeNetwork:
     close: float = SURE
     coc_px: float = 3.0
     seen: list[tuple[int, int]] = field(default_factory=list)
+    judged: list[tuple[tuple[int, ...], tuple[int, ...], int]] = field(default_factory=list)
 
     def __call__(self, rgb: Map) -> tuple[Map, Map, Map]:
         height, width = rgb.shape[2:]
@@ -43,8 +44,14 @@ class FakeNetwork:
 
 @pytest.fixture
 def pretend(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakeNetwork]:
-    def install(**settings: float) -> FakeNetwork:
+    def install(*, frame: float = 1.0, **settings: float) -> FakeNetwork:
         network = FakeNetwork(**settings)
+
+        def judge(light: Map, worth: Map, most: int) -> float:
+            network.judged.append((light.shape, worth.shape, most))
+            return frame
+
+        monkeypatch.setattr(focusnet, "focus_probability", judge)
         fusion = {"first": [1.0, 0.0], "both": [0.5, 0.5, 0.0]}
         weights = Weights("fake", {}, {"fusion": fusion})
         monkeypatch.setattr(focusnet, "open_network", lambda name: (network, weights))
@@ -116,6 +123,28 @@ def test_blur_that_shows_only_closely_darkens_the_whole_map(
     assert found.in_focus_share == 0
 
 
+def test_where_the_frame_shows_nothing_sharp_the_map_is_dark(
+    pretend: Callable[..., FakeNetwork],
+) -> None:
+    network = pretend(frame=0.2)
+
+    found = FocusNetDetector()(_photo(900, 1800))
+
+    assert found.in_focus_probability.max() == pytest.approx(0.2, abs=0.01)
+    assert found.in_focus_share == 0
+    # Judged at the size that decides what counts as blurred.
+    assert network.judged == [((800, 1600, 3), (800, 1600), 8)]
+
+
+def test_that_question_can_be_left_out(pretend: Callable[..., FakeNetwork]) -> None:
+    network = pretend(frame=0.0)
+
+    found = FocusNetDetector(frame_looks=0)(_photo(320, 320))
+
+    assert found.in_focus_share == 1
+    assert not network.judged
+
+
 @pytest.mark.parametrize("factor", [1, 2, 3])
 def test_the_circle_of_confusion_is_in_pixels_of_the_photo(
     pretend: Callable[..., FakeNetwork], factor: int
@@ -143,6 +172,8 @@ def test_wrong_settings_are_refused() -> None:
         FocusNetDetector(close_long_edge=8)
     with pytest.raises(RangeError, match="close_looks"):
         FocusNetDetector(close_looks=-1)
+    with pytest.raises(RangeError, match="frame_looks"):
+        FocusNetDetector(frame_looks=-1)
 
 
 def test_too_little_memory_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from focuskit.detect.gauge import GAUGE_STRIDE, GaugeNet
+from focuskit.detect.frame import GAUGE_STRIDE
+from focuskit.detect.gauge import GaugeNet
 from tests.unit.training._make import lively_gauge, one_thread
 
 
@@ -38,9 +39,9 @@ def test_every_multiple_of_the_stride_will_do(rows: int, columns: int, count: in
 
     found, maps = network(picture), network.maps(picture)
 
-    assert found.shape == (count, 2, rows, columns)
+    assert found.shape == (count, 3, rows, columns)
     assert torch.isfinite(found).all()
-    assert len(maps) == len(GaugeNet.OUTPUTS) == 2
+    assert len(maps) == len(GaugeNet.OUTPUTS) == 3
     assert torch.equal(torch.cat(maps, 1), found)
 
 

@@ -23,6 +23,7 @@ from tests.unit.training._make import lively_gauge, lively_network, one_thread
 
 Map = NDArray[np.float32]
 FACTS = {"network": {"width": 8, "high_frequency": True}, "fusion": {"first": [1.0, 0.0]}}
+GAUGE_FACTS = {"network": {}, "frame_offset": 0.25}
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("runtime") / "weights"
     with one_thread():
         export(lively_network(NetworkConfig(8)), path, "lively", FACTS)
-        export(lively_gauge(), path, "gauge", {"network": {}})
+        export(lively_gauge(), path, "gauge", GAUGE_FACTS)
     return path
 
 
@@ -96,9 +97,9 @@ def test_a_network_of_another_kind_is_opened_alike(monkeypatch: pytest.MonkeyPat
         monkeypatch.setenv(RUNTIME_VARIABLE, name)
         network, weights = open_network("gauge")
         found[name] = network(gray)
-        assert weights.facts == {"network": {}, "kind": "gauge"}
+        assert weights.facts == {**GAUGE_FACTS, "kind": "gauge"}
 
-    assert len(found["onnx"]) == len(found["torch"]) == 2
+    assert len(found["onnx"]) == len(found["torch"]) == 3
     for one, other in zip(found["onnx"], found["torch"], strict=True):
         assert one.shape == other.shape == (1, 9, 12)
         assert one.dtype == other.dtype == np.float32

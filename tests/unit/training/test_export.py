@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from focuskit.detect.gauge import GAUGE_STRIDE
+from focuskit.detect.frame import GAUGE_STRIDE
 from focuskit.detect.loading import load_network
 from focuskit.detect.network import FocusNet, NetworkConfig, Outputs
 from focuskit.detect.weights import find_weights
@@ -230,7 +230,7 @@ def test_a_network_of_another_kind_is_exported_by_its_own_names(tmp_path: Path) 
     # A folder that holds one of the other kind.
     (tmp_path / "index.json").write_text('{"weights": {"other": {"kind": "focusnet"}}}')
 
-    export(network, tmp_path, "gauge", {"network": {}})
+    export(network, tmp_path, "gauge", {"network": {}, "frame_offset": 0.25})
 
     index = json.loads((tmp_path / "index.json").read_text("utf-8"))["weights"]
     assert {name: entry["kind"] for name, entry in index.items()} == {
@@ -239,13 +239,14 @@ def test_a_network_of_another_kind_is_exported_by_its_own_names(tmp_path: Path) 
     }
     stored = load_network(find_weights("gauge", tmp_path))
     assert type(stored) is type(network)
+    assert find_weights("gauge", tmp_path).facts["frame_offset"] == 0.25
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(
         str(tmp_path / "gauge.onnx"), options, providers=["CPUExecutionProvider"]
     )
     assert [each.name for each in session.get_inputs()] == ["gray"]
-    assert [each.name for each in session.get_outputs()] == ["log_coc", "log_error"]
+    assert [each.name for each in session.get_outputs()] == ["log_coc", "log_error", "evidence"]
     for height, width in ((64, 64), (40, 104)):
         picture = _picture(height, width, count=2)[:, :1]
         with torch.inference_mode():

@@ -234,7 +234,7 @@ def test_a_network_of_another_kind_is_trained_by_its_own_task(tmp_path: Path) ->
 
     assert _same(*runs)
     assert _losses(tmp_path / "whole") == _losses(tmp_path / "broken")
-    assert {"off", "above", "loss", "gradient"} <= set(_log(tmp_path / "whole")[0])
+    assert {"off", "above", "frame", "loss", "gradient"} <= set(_log(tmp_path / "whole")[0])
 
 
 def test_only_pictures_in_colour_have_their_channels_last(tmp_path: Path) -> None:

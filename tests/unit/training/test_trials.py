@@ -157,14 +157,16 @@ def test_a_map_with_too_little_in_focus_calls_the_frame() -> None:
 def test_frames_depend_on_seed_and_name_and_on_nothing_else() -> None:
     first, second = (as_photo(make_scene(100, 140, seed=seed)) for seed in (1, 2))
 
-    def frames(*photos: tuple[str, Photo], seed: int = 0) -> list[NDArray[np.float32]]:
+    def frames(
+        *photos: tuple[str, Photo], seed: int = 0, camera: float = 0.5
+    ) -> list[NDArray[np.float32]]:
         seen: list[NDArray[np.float32]] = []
 
         def look(photo: Photo) -> BlurMap:
             seen.append(photo.rgb)
             return _map((photo.height, photo.width))
 
-        trial = MisfocusTrial({"look": look}, [24], seed=seed)
+        trial = MisfocusTrial({"look": look}, [24], seed=seed, camera=camera)
         for name, photo in photos:
             trial.add(name, photo)
         return seen
@@ -174,12 +176,22 @@ def test_frames_depend_on_seed_and_name_and_on_nothing_else() -> None:
     assert all(map(np.array_equal, alone, frames(("a", first), ("b", second))[2:]))
     assert not any(map(np.array_equal, alone, frames(("b", second), seed=1)))
     assert not any(map(np.array_equal, alone, frames(("c", second))))
+    # A frame that no camera has touched is what the photo was.
+    untouched = frames(("b", second), seed=1, camera=0.0)
+    assert all(map(np.array_equal, untouched, frames(("c", second), camera=0.0)))
+    assert np.abs(untouched[0] - second.rgb).max() < 0.01
 
 
 @pytest.mark.parametrize("cocs_px", [[], [0.5], [float("nan")], [6, float("inf")]])
 def test_circles_that_make_no_sense_are_refused(cocs_px: list[float]) -> None:
     with pytest.raises(RangeError):
         MisfocusTrial({}, cocs_px)
+
+
+@pytest.mark.parametrize("camera", [-0.1, 1.1, float("nan")])
+def test_there_is_no_more_camera_than_all_of_it(camera: float) -> None:
+    with pytest.raises(RangeError, match="camera"):
+        MisfocusTrial({}, [6], camera=camera)
 
 
 # Circles of confusion
