@@ -1,0 +1,122 @@
+"""Bokeh: the background blurred as a wider aperture would have, the subject left alone.
+
+References:
+    J. Peng et al.: BokehMe: When neural rendering meets classical rendering. CVPR 2022.
+    Y. Sheng et al.: Dr.Bokeh: Differentiable occlusion-aware bokeh rendering. CVPR 2024.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from focuskit.blurmap import BlurMap
+from focuskit.check import check_range
+from focuskit.edit.edited import Edited
+from focuskit.edit.field import coc_field, missing_blur, signed
+from focuskit.edit.finish import finished
+from focuskit.errors import CameraDataError, InputError, RangeError
+from focuskit.optics.psf import Aperture
+from focuskit.optics.render import MOST_COC_PX
+from focuskit.photo import Photo
+
+__all__ = ["bokeh"]
+
+Map = NDArray[np.float32]
+
+_F_NUMBERS = (0.5, 64.0)
+_STRENGTHS = (0.0, 10.0)
+# How blurred the background is is told by its more blurred parts.
+_TYPICAL = 0.9
+
+
+def bokeh(
+    photo: Photo,
+    blur_map: BlurMap,
+    *,
+    f_number: float | None = None,
+    strength: float | None = None,
+    aperture: Aperture | None = None,
+    highlights: float = 0.5,
+    grain: bool = True,
+    protect: Map | None = None,
+    device: str = "cpu",
+    tick: Callable[[float], None] | None = None,
+) -> Edited:
+    """Return the photo with more background blur; what is in focus stays bit-identical.
+
+    Args:
+        photo: in linear light.
+        blur_map: of this photo.
+        f_number: as of which the blur shall look; the photo's own comes from its EXIF.
+        strength: instead, how large the circle of confusion of the background becomes, in per cent
+            of the picture's diagonal, above 0 to 10. 2 is a portrait lens wide open.
+        aperture: its shape; None for an open round one.
+        highlights: how much light clipped highlights get back before they are blurred, 0 to 1.
+        grain: whether blurred parts get the photo's noise again.
+        protect: (H, W) float32 in [0, 1], 1 where nothing may change; None = nowhere.
+        device: where to render: "cpu" or "cuda".
+        tick: told the share that is done.
+
+    Raises:
+        InputError: neither or both of `f_number` and `strength`, or nothing is out of focus.
+        CameraDataError: an f-number was asked for and the photo does not know its own.
+        RangeError: a setting is out of range, or the f-number asks for less blur than there is.
+        ShapeError: map or mask belong to a picture of another size.
+    """
+    if (f_number is None) == (strength is None):
+        raise InputError("Give either f_number or strength: they are two ways to say one thing.")
+    now = coc_field(photo, blur_map)
+    wanted = (
+        now * np.float32(_widening(photo, f_number))
+        if f_number is not None
+        else _at_strength(photo, now, blur_map, strength or 0.0)
+    )
+    wanted = np.minimum(wanted, np.float32(MOST_COC_PX))
+    return finished(
+        photo,
+        signed(missing_blur(now, wanted), blur_map),
+        nothing="The map finds nothing out of focus in this photo, so that there is no background "
+        "to blur: paint a map (white = in focus) and give it with --map.",
+        identity=False,
+        aperture=aperture,
+        highlights=highlights,
+        grain=grain,
+        protect=protect,
+        device=device,
+        tick=tick,
+    )
+
+
+def _widening(photo: Photo, f_number: float) -> float:
+    check_range("f_number", f_number, low=_F_NUMBERS[0], high=_F_NUMBERS[1])
+    own = photo.exif.f_number
+    if own is None:
+        raise CameraDataError(
+            "The photo's EXIF does not say at which f-number it was taken, so that nobody knows "
+            f"how much blur f/{f_number:g} would add: give --strength instead, in per cent of the "
+            "picture's diagonal."
+        )
+    if f_number >= own:
+        raise RangeError(
+            f"The photo was taken at f/{own:g}; f/{f_number:g} would be sharper, not more blurred. "
+            f"Give an f-number below {own:g}, or use refocus or deblur to gain sharpness."
+        )
+    return own / f_number
+
+
+def _at_strength(photo: Photo, now: Map, blur_map: BlurMap, strength: float) -> Map:
+    """Return the field that makes the background's blur as large as asked."""
+    check_range("strength", strength, low=_STRENGTHS[0], high=_STRENGTHS[1])
+    if strength == 0:
+        raise RangeError("strength must be above 0; 2 is a portrait lens wide open.")
+    diagonal = math.hypot(photo.height, photo.width)
+    background = now[now > 0]
+    if not background.size:
+        return now
+    typical = float(np.quantile(background[:: max(1, background.size // 100_000)], _TYPICAL))
+    factor = np.float32(strength / 100 * diagonal / max(typical, 1e-3))
+    return np.asarray(np.maximum(now, now * factor), np.float32)
