@@ -6,18 +6,18 @@ import json
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 import focuskit
 from focuskit.batch.library import Shot
-from focuskit.batch.pictures import jpeg, overlay, shrunk, to_display
+from focuskit.batch.pictures import jpeg, overlay, png, shrunk, to_display
 from focuskit.batch.records import to_json
+from focuskit.batch.together import write_together
 from focuskit.blurmap import BlurMap
 from focuskit.detect import DETECTORS
-from focuskit.errors import OutputError, OutputExistsError
-from focuskit.io import read_photo, write_atomically
+from focuskit.errors import OutputExistsError
+from focuskit.io import read_photo
 
 __all__ = ["COC_STEPS_PER_PX", "write_map"]
 
@@ -51,6 +51,7 @@ def write_map(
         for kind, ending in (
             ("map", "map.png"),
             ("coc", "coc.png"),
+            ("confidence", "confidence.png"),
             ("overlay", "overlay.jpg"),
             ("json", "map.json"),
         )
@@ -68,12 +69,13 @@ def write_map(
     record = _record(shot, blur_map, targets) | stamp
     shown = overlay(to_display(shrunk(photo, _OVERLAY_PX)), blur_map)
     content = {
-        "map": _png16(blur_map.in_focus_probability * 65535),
-        "coc": _png16(blur_map.coc_diameter_px * COC_STEPS_PER_PX),
+        "map": png(_steps(blur_map.in_focus_probability * 65535)),
+        "coc": png(_steps(blur_map.coc_diameter_px * COC_STEPS_PER_PX)),
+        "confidence": png(np.rint(blur_map.confidence * 255).astype(np.uint8)),
         "overlay": jpeg(shown, quality=88),
         "json": (to_json(record, indent=2) + "\n").encode(),
     }
-    _write_together({targets[kind]: data for kind, data in content.items()}, overwrite=overwrite)
+    write_together({targets[kind]: data for kind, data in content.items()}, overwrite=overwrite)
     return record
 
 
@@ -121,36 +123,10 @@ def _record(shot: Shot, blur_map: BlurMap, targets: dict[str, Path]) -> dict[str
         },
         "map": str(targets["map"]),
         "coc": str(targets["coc"]),
+        "confidence": str(targets["confidence"]),
         "overlay": str(targets["overlay"]),
     }
 
 
-def _png16(values: NDArray[np.float32]) -> bytes:
-    whole = np.rint(np.clip(values, 0, 65535)).astype(np.uint16)
-    done, data = cv2.imencode(".png", whole)
-    if not done:
-        raise OutputError("OpenCV could not encode a PNG; reinstall opencv-python-headless.")
-    return bytes(data)
-
-
-def _write_together(content: dict[Path, bytes], *, overwrite: bool) -> None:
-    """Write all files or, if something comes between, none of them."""
-    written: list[Path] = []
-    try:
-        for path, data in content.items():
-            _write(path, data, overwrite=overwrite)
-            written.append(path)
-    except BaseException:
-        for path in written:
-            path.unlink(missing_ok=True)
-        raise
-
-
-def _write(path: Path, data: bytes, *, overwrite: bool) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as exc:
-        raise OutputError(
-            f"The folder {path.parent} cannot be made ({exc.strerror}); choose another --output."
-        ) from exc
-    write_atomically(path, lambda: [data], overwrite=overwrite)
+def _steps(values: NDArray[np.float32]) -> NDArray[np.uint16]:
+    return np.rint(np.clip(values, 0, 65535)).astype(np.uint16)

@@ -13,7 +13,7 @@ from focuskit.color import encode_srgb
 from focuskit.errors import OutputError
 from focuskit.photo import Photo
 
-__all__ = ["draw_box", "jpeg", "overlay", "shrunk", "to_display"]
+__all__ = ["draw_box", "jpeg", "overlay", "png", "shrunk", "to_display"]
 
 Rgb8 = NDArray[np.uint8]
 
@@ -87,4 +87,12 @@ def jpeg(picture: Rgb8, quality: int = 80) -> bytes:
     )
     if not done:
         raise OutputError("OpenCV could not encode a JPEG; reinstall opencv-python-headless.")
+    return bytes(data)
+
+
+def png(picture: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
+    """Return a grey picture as a PNG file of as many bits."""
+    done, data = cv2.imencode(".png", picture)
+    if not done:
+        raise OutputError("OpenCV could not encode a PNG; reinstall opencv-python-headless.")
     return bytes(data)

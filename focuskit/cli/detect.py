@@ -41,7 +41,8 @@ def detect(
     """Write the blur map of each photo: 16-bit PNG, an overlay to look at, and JSON.
 
     For IMG_1.jpg: IMG_1.jpg-map.png (white = in focus), IMG_1.jpg-coc.png (circle of confusion,
-    1/64 px per step), IMG_1.jpg-overlay.jpg and IMG_1.jpg-map.json. Sub-folders are mirrored.
+    1/64 px per step), IMG_1.jpg-confidence.png (8 bit), IMG_1.jpg-overlay.jpg and
+    IMG_1.jpg-map.json. Sub-folders are mirrored. The edits take them by --map.
     """
     from focuskit.batch.library import Problem
     from focuskit.batch.maps import write_map

@@ -6,6 +6,7 @@ import logging
 
 from focuskit.io.atomic import write_atomically
 from focuskit.io.frame import Frame
+from focuskit.io.gray import read_gray
 from focuskit.io.metadata import read_exif
 from focuskit.io.read import open_frame, read_photo, read_preview
 from focuskit.io.source import (
@@ -24,6 +25,7 @@ __all__ = [
     "default_max_megapixels",
     "open_frame",
     "read_exif",
+    "read_gray",
     "read_photo",
     "read_preview",
     "write_atomically",

@@ -46,6 +46,7 @@ PUBLIC = {
         "default_max_megapixels",
         "open_frame",
         "read_exif",
+        "read_gray",
         "read_photo",
         "read_preview",
         "write_atomically",
