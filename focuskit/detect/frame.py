@@ -29,13 +29,13 @@ SHARPEST_SHARE = 0.01
 Map = NDArray[np.float32]
 
 _TILE, _ONE_TILE = 384, 640
-# The logits are calibrated on windows of which half are blurred; of a photo that somebody kept,
-# what counts is on which side of the line it lies.
-_STEEPNESS = 3.0
+# Above the line a frame is in focus, and its map stays as it is. Below, it is not; but whoever wants
+# to see what is the sharpest of a missed shot finds it, the dimmer the more the shot is missed.
+_STEEP_ABOVE, _STEEP_BELOW, _MOST_BELOW = 20.0, 0.3, 0.9
 
 
 def focus_probability(light: Map, worth: Map, most: int) -> float:
-    """Return the probability that something in a frame is in focus.
+    """Return how far something in a frame is in focus: one half on the line, 1 soon above it.
 
     Args:
         light: (H, W, 3) linear light in [0, 1] at the size that decides what counts as blurred.
@@ -54,7 +54,11 @@ def focus_probability(light: Map, worth: Map, most: int) -> float:
     cells = np.concatenate(evidence)
     count = max(1, round(SHARPEST_SHARE * height * width / GAUGE_STRIDE**2))
     sharpest = np.partition(cells, -min(count, cells.size))[-count:]
-    logit = _STEEPNESS * (float(sharpest.mean()) - float(weights.facts["frame_offset"]))
+    above = float(sharpest.mean()) - float(weights.facts["frame_offset"])
+    return max(_sigmoid(_STEEP_ABOVE * above), _MOST_BELOW * _sigmoid(_STEEP_BELOW * above))
+
+
+def _sigmoid(logit: float) -> float:
     return 1 / (1 + math.exp(-min(max(logit, -30.0), 30.0)))
 
 

@@ -1,7 +1,9 @@
 """Runs a network on a picture: by onnxruntime on the CPU, by torch where asked or on a GPU.
 
 Two environment variables choose, so that worker processes choose alike: FOCUSKIT_DEVICE ("auto",
-"cpu" or "cuda") and FOCUSKIT_RUNTIME ("auto", "onnx" or "torch").
+"cpu" or "cuda") and FOCUSKIT_RUNTIME ("auto", "onnx" or "torch"). By itself onnxruntime takes the
+form that counts in 8 bits, where there is one; "onnx" is the one in floating point, which gives the
+same map as torch.
 """
 
 from __future__ import annotations
@@ -57,7 +59,8 @@ def _opened(name: str, device: str, runtime: str) -> tuple[Network, Weights]:
     if runtime == "torch" or device == "cuda":
         return _by_torch(weights, device), weights
     try:
-        return _by_onnxruntime(weights), weights
+        form = "int8" if runtime == "auto" and "int8" in weights.files else "onnx"
+        return _by_onnxruntime(weights, form), weights
     except ImportError as exc:
         if runtime == "onnx":
             raise DeviceError(
@@ -85,7 +88,7 @@ def _threads() -> int:
     return int(text) if text.isdecimal() else 0
 
 
-def _by_onnxruntime(weights: Weights) -> Network:
+def _by_onnxruntime(weights: Weights, form: str = "onnx") -> Network:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -93,7 +96,7 @@ def _by_onnxruntime(weights: Weights) -> Network:
     options.inter_op_num_threads = 1
     # Errors reach the caller as exceptions; what it says besides is not for users.
     options.log_severity_level = 4
-    path = weights.files["onnx"]
+    path = weights.files[form]
     try:
         session = onnxruntime.InferenceSession(
             str(path), options, providers=["CPUExecutionProvider"]

@@ -30,6 +30,7 @@ WAY_ON = (
 """What to do about weights that cannot be used."""
 
 _FORMS = ("onnx", "safetensors")
+_EXTRA_FORMS = ("int8",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Weights:
 
     Attributes:
         name: as in the index.
-        files: checked paths by form: "onnx" and "safetensors".
+        files: checked paths by form: "onnx" and "safetensors", of some "int8" too.
         facts: what the index says of them: network variant, calibration, recipe, figures.
     """
 
@@ -82,6 +83,7 @@ def find_weights(name: str, folder: Path | None = None) -> Weights:
     entry = index[name]
     try:
         stored = {form: entry["files"][form] for form in _FORMS}
+        stored |= {form: entry["files"][form] for form in _EXTRA_FORMS if form in entry["files"]}
         wanted = {form: (home / each["file"], str(each["sha256"])) for form, each in stored.items()}
         facts = {key: entry[key] for key in entry if key != "files"}
     except (KeyError, TypeError) as exc:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from focuskit.detect.maps import MapNetwork
 from focuskit.detect.weights import INDEX_NAME
 from focuskit.errors import InputError, OutputError
+from focuskit.training.quantise import Pictures, quantise
 
 __all__ = ["export"]
 
@@ -34,7 +35,14 @@ class _Flat(nn.Module):
         return self.network.maps(picture)
 
 
-def export(network: MapNetwork, folder: Path, name: str, facts: dict[str, Any]) -> None:
+def export(
+    network: MapNetwork,
+    folder: Path,
+    name: str,
+    facts: dict[str, Any],
+    *,
+    pictures: Pictures = (),
+) -> None:
     """Write a network as safetensors and ONNX, both with 16-bit weights, and list it in the index.
 
     Both forms hold the same rounded numbers, so they give the same maps. The network itself stays
@@ -46,6 +54,8 @@ def export(network: MapNetwork, folder: Path, name: str, facts: dict[str, Any]) 
         name: what it is called in the index.
         facts: stored beside it and its kind; must hold what loading and running it need ("network",
             of FocusNet "fusion" too).
+        pictures: (1, channels, H, W) float32 as the network usually sees them: with them, a third
+            form is written, "int8", whose encoder counts in 8 bits.
 
     Raises:
         InputError: onnx or safetensors is not installed, or the index is damaged.
@@ -62,14 +72,15 @@ def export(network: MapNetwork, folder: Path, name: str, facts: dict[str, Any]) 
     with TemporaryDirectory() as scratch:
         graph = Path(scratch) / "network.onnx"
         _write_graph(rounded, graph)
-        model = onnx.load(graph)
-    _halve(model)
-    onnx.checker.check_model(model)
-    # Not save_file: it writes files that nobody else may read.
-    forms = {"onnx": model.SerializeToString(), "safetensors": save(halves)}
+        # Not save_file: it writes files that nobody else may read.
+        forms = {"onnx": _packed(onnx.load(graph)), "safetensors": save(halves)}
+        if pictures:
+            whole = graph.with_name("int8.onnx")
+            quantise(graph, whole, pictures)
+            forms["int8"] = _packed(onnx.load(whole))
     files = {
         form: {
-            "file": f"{name}.{form}",
+            "file": _file_name(name, form),
             "sha256": hashlib.sha256(data).hexdigest(),
             "bytes": len(data),
         }
@@ -80,11 +91,46 @@ def export(network: MapNetwork, folder: Path, name: str, facts: dict[str, Any]) 
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for form, data in forms.items():
-            (folder / f"{name}.{form}").write_bytes(data)
+            (folder / _file_name(name, form)).write_bytes(data)
         text = json.dumps(index, indent=2, sort_keys=True, allow_nan=False)
         (folder / INDEX_NAME).write_text(text + "\n", encoding="utf-8")
     except OSError as exc:
         raise OutputError(f"{folder} cannot be written to ({exc.strerror}).") from exc
+
+
+def _file_name(name: str, form: str) -> str:
+    return f"{name}-int8.onnx" if form == "int8" else f"{name}.{form}"
+
+
+def _packed(model: Any) -> bytes:
+    """Return an ONNX file without what only takes up room."""
+    import onnx
+
+    _halve(model)
+    _shorten(model.graph)
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())
+
+
+def _shorten(graph: Any) -> None:
+    """Number what torch and the quantiser name by its whole path; drop weights nobody uses."""
+    used = {name for node in graph.node for name in node.input}
+    kept = [weight for weight in graph.initializer if weight.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
+    del graph.value_info[:]
+    fixed = {each.name for each in (*graph.input, *graph.output)}
+    short: dict[str, str] = {name: name for name in (*fixed, "")}
+
+    def renamed(name: str) -> str:
+        return short.setdefault(name, f"t{len(short)}")
+
+    for weight in graph.initializer:
+        weight.name = renamed(weight.name)
+    for node in graph.node:
+        node.name, node.doc_string = "", ""
+        node.input[:] = [renamed(name) for name in node.input]
+        node.output[:] = [renamed(name) for name in node.output]
 
 
 def _write_graph(network: MapNetwork, path: Path) -> None:
@@ -112,7 +158,9 @@ def _halve(model: Any) -> None:
     kept, casts = [], []
     for weight in model.graph.initializer:
         values = numpy_helper.to_array(weight)
-        if weight.data_type != TensorProto.FLOAT or values.size < 16:
+        # Steps of quantised values are wanted as they are.
+        plain = weight.data_type == TensorProto.FLOAT and not weight.name.endswith("_scale")
+        if not plain or values.size < 16:
             kept.append(weight)
             continue
         small = f"{weight.name}.half"

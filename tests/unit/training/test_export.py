@@ -256,3 +256,28 @@ def test_a_network_of_another_kind_is_exported_by_its_own_names(tmp_path: Path) 
             assert one.shape == (2, 1, height // GAUGE_STRIDE, width // GAUGE_STRIDE)
             assert np.abs(one - other).max() < 5e-3
             assert other.std() > 0.01
+
+
+def test_with_pictures_a_form_that_counts_in_8_bits_is_written_too(
+    tmp_path: Path, network: FocusNet
+) -> None:
+    rng = np.random.default_rng(0)
+    pictures = [rng.random((1, 3, 64, 64), np.float32) for _ in range(4)]
+
+    export(network, tmp_path, "lively", FACTS, pictures=pictures)
+    found = find_weights("lively", tmp_path)
+
+    assert set(found.files) == {"onnx", "safetensors", "int8"}
+    assert found.files["int8"].name == "lively-int8.onnx"
+    assert found.files["int8"].stat().st_size < found.files["onnx"].stat().st_size
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    maps = [
+        onnxruntime.InferenceSession(
+            str(found.files[form]), options, providers=["CPUExecutionProvider"]
+        ).run(None, {"rgb": pictures[0]})[0]
+        for form in ("onnx", "int8")
+    ]
+    assert maps[0].shape == maps[1].shape
+    assert not np.array_equal(*maps)
+    assert np.corrcoef(maps[0].ravel(), maps[1].ravel())[0, 1] > 0.9
