@@ -4,6 +4,7 @@
 
     photo = focuskit.read_photo("IMG_0042.CR3")
     blur_map = focuskit.DETECTORS.get("focusnet")(photo)
+    wide_open = focuskit.bokeh(photo, blur_map, f_number=1.4)
 
 Public names are loaded when first used, so importing focuskit imports no torch.
 """
@@ -17,17 +18,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from focuskit.blurmap import BlurMap
     from focuskit.detect import DETECTORS
+    from focuskit.edit import OPERATIONS
+    from focuskit.edit.api import bokeh, magnify
     from focuskit.errors import FocuskitError
     from focuskit.io import read_photo, read_preview, write_photo
     from focuskit.photo import Exif, Photo
 
 __all__ = [
     "DETECTORS",
+    "OPERATIONS",
     "BlurMap",
     "Exif",
     "FocuskitError",
     "Photo",
     "__version__",
+    "bokeh",
+    "magnify",
     "read_photo",
     "read_preview",
     "write_photo",
@@ -38,7 +44,10 @@ _HOMES = {
     "DETECTORS": "focuskit.detect",
     "Exif": "focuskit.photo",
     "FocuskitError": "focuskit.errors",
+    "OPERATIONS": "focuskit.edit",
     "Photo": "focuskit.photo",
+    "bokeh": "focuskit.edit.api",
+    "magnify": "focuskit.edit.api",
     "read_photo": "focuskit.io",
     "read_preview": "focuskit.io",
     "write_photo": "focuskit.io",

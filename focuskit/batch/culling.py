@@ -13,8 +13,8 @@ from focuskit.cull.sets import find_sets
 
 __all__ = ["Culled", "Progress", "cull_library", "decide_all", "judge_library"]
 
-Progress = Callable[[int, int, int], None]
-"""Called with (done, total, failed) after every shot."""
+Progress = Callable[[float, int, int], None]
+"""Called with (done, total, failed) after every shot; long work on one counts by its share."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from focuskit.cli.bench import bench
 from focuskit.cli.cull import cull
 from focuskit.cli.detect import detect
 from focuskit.cli.doctor import doctor
+from focuskit.cli.edit import bokeh, magnify
 from focuskit.cli.evaluate import evaluate
 from focuskit.cli.names import names
 from focuskit.cli.run import run
@@ -59,6 +60,8 @@ def _focuskit(
 app.command()(cull)
 app.command()(score)
 app.command()(detect)
+app.command()(magnify)
+app.command()(bokeh)
 app.command()(run)
 app.command()(evaluate)
 app.command()(train)

@@ -10,18 +10,30 @@ from typing import Annotated
 import typer
 
 __all__ = [
+    "Bits",
+    "BitsOption",
+    "CocOption",
+    "CompareOption",
+    "DepthOption",
     "DetectorOption",
     "DetectorsOption",
     "Device",
     "DeviceOption",
+    "FileKind",
+    "FileKindOption",
+    "FocusOption",
     "Format",
     "FormatOption",
     "LibraryArgument",
+    "MapOption",
+    "MaskOption",
     "MaxMegapixelsOption",
     "OptionalOutputOption",
     "OutputOption",
     "OverwriteOption",
     "PhotosArgument",
+    "PreviewOption",
+    "QualityOption",
     "WorkersOption",
 ]
 
@@ -33,6 +45,22 @@ class Format(StrEnum):
     JSON = "json"
     JSONL = "jsonl"
     CSV = "csv"
+
+
+class FileKind(StrEnum):
+    """What edited photos are written as."""
+
+    TIF = "tif"
+    PNG = "png"
+    JPG = "jpg"
+
+
+class Bits(StrEnum):
+    """How many bits a sample of an edited photo has."""
+
+    EIGHT = "8"
+    SIXTEEN = "16"
+    FLOAT = "32"
 
 
 class Device(StrEnum):
@@ -94,7 +122,7 @@ DeviceOption = Annotated[
     typer.Option(
         "--device",
         callback=_set_device,
-        help="Where a detector's network runs; default: FOCUSKIT_DEVICE, or the CPU.",
+        help="Where networks and edits run; default: FOCUSKIT_DEVICE, or the CPU.",
     ),
 ]
 WorkersOption = Annotated[
@@ -107,4 +135,62 @@ MaxMegapixelsOption = Annotated[
         min=0.001,
         help="Refuse larger photos; default: 250, or FOCUSKIT_MAX_MEGAPIXELS.",
     ),
+]
+FileKindOption = Annotated[
+    FileKind | None,
+    typer.Option(
+        "--as",
+        help="Format of results; default: jpg for JPEG photos and previews, else 16-bit tif, "
+        "because smooth blur shows bands in 8 bits.",
+    ),
+]
+BitsOption = Annotated[
+    Bits | None,
+    typer.Option("--bits", help="Per sample; 32 in tif only; default: 8 in jpg, else 16."),
+]
+QualityOption = Annotated[int, typer.Option("--quality", min=1, max=100, help="Of jpg.")]
+MapOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--map",
+        help="Use this map, white = in focus: X-map.png of `focuskit detect`, corrected by hand or "
+        "not, a painted grey picture, or the folder of `focuskit detect`. X-coc.png beside it is "
+        "used too; without, the detector says how large the blur is.",
+    ),
+]
+CocOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--coc",
+        help="Circle of confusion: X-coc.png of `focuskit detect` (16 bit, 64 steps per pixel), or "
+        "a floating-point tif in pixels.",
+    ),
+]
+DepthOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--depth",
+        help="Grey picture, larger = farther: says what is behind and what before the plane of "
+        "focus, and without --map and --coc by how much. Floating point: distances.",
+    ),
+]
+FocusOption = Annotated[
+    str | None,
+    typer.Option(
+        "--focus", metavar="X,Y", help="A point that is in focus, for --depth; default: the map's."
+    ),
+]
+MaskOption = Annotated[
+    Path | None, typer.Option("--mask", help="Protect: white stays as it is, grey in part.")
+]
+PreviewOption = Annotated[
+    bool,
+    typer.Option(
+        "--preview",
+        help="Quickly, on the photo made at most 1600 px long; results are called -preview.",
+    ),
+]
+CompareOption = Annotated[
+    bool,
+    typer.Option("--compare", help="Also write before and after side by side, with 100 % crops."),
 ]

@@ -101,7 +101,7 @@ def progress_bar(label: str) -> Iterator[Progress | None]:
     ) as bar:
         task = bar.add_task(label, total=None, speed="", failures="")
 
-        def advance(done: int, total: int, failed: int) -> None:
+        def advance(done: float, total: int, failed: int) -> None:
             speed = bar.tasks[task].speed
             bar.update(
                 task,

@@ -9,14 +9,15 @@ __all__ = ["names"]
 
 
 def names(output_format: FormatOption = Format.TABLE) -> None:
-    """List detectors, scorers and recipes, also those that other packages add."""
+    """List detectors, operations, scorers and recipes, also those that other packages add."""
     from focuskit.batch.recipe import load_recipe, shipped_recipes
     from focuskit.cull import SCORERS
     from focuskit.detect import DETECTORS
+    from focuskit.edit import OPERATIONS
 
     rows = [
         {"kind": registry.kind, "name": row.name, "what": row.summary}
-        for registry in (DETECTORS, SCORERS)
+        for registry in (DETECTORS, OPERATIONS, SCORERS)
         for row in registry
     ]
     rows += [

@@ -45,6 +45,8 @@ _LEAST_GAIN = 1.25
 _TILE, _MARGIN, _ONE_TILE = 384, 32, 640
 # Where the first look is surer than this that nothing is in focus, there is no second.
 _WORTH_A_LOOK = 0.06
+# In smaller photos slight misfocus (6 px at a long side of 1600 px) is less than 2 px: no blur.
+_LEAST_FRAME_EDGE = 500
 _UPSAMPLE_EPS = 1e-3
 _STRIP = 64
 _TRUST_WINDOW_PX = 11
@@ -127,7 +129,7 @@ class FocusNetDetector:
         if shrink >= _LEAST_GAIN and self.close_looks > 0:
             close = _close_look(network, light, _sigmoid(first.in_focus), self.close_looks)
         in_focus, coc, confidence = _joined(first, close, shrink, fusion)
-        if self.frame_looks:
+        if self.frame_looks and max(light.shape) >= _LEAST_FRAME_EDGE:
             worth = _resized(in_focus, light.shape)
             in_focus = in_focus * np.float32(focus_probability(light, worth, self.frame_looks))
         # The network says how well it can tell, the contrast whether anybody could.

@@ -29,8 +29,8 @@ SHARPEST_SHARE = 0.01
 Map = NDArray[np.float32]
 
 _TILE, _ONE_TILE = 384, 640
-# Above the line a frame is in focus, and its map stays as it is. Below, it is not; but whoever wants
-# to see what is the sharpest of a missed shot finds it, the dimmer the more the shot is missed.
+# Above the line a frame is in focus, and its map stays as it is. Below, it is not; but whoever
+# looks for the sharpest of a missed shot finds it, the dimmer the more the shot is missed.
 _STEEP_ABOVE, _STEEP_BELOW, _MOST_BELOW = 20.0, 0.3, 0.9
 
 

@@ -13,11 +13,14 @@ import focuskit
 PUBLIC = {
     "focuskit": [
         "DETECTORS",
+        "OPERATIONS",
         "BlurMap",
         "Exif",
         "FocuskitError",
         "Photo",
         "__version__",
+        "bokeh",
+        "magnify",
         "read_photo",
         "read_preview",
         "write_photo",
@@ -38,6 +41,7 @@ PUBLIC = {
         "Detector",
         "open_detector",
     ],
+    "focuskit.edit": ["OPERATIONS", "Edited", "Operation"],
     "focuskit.io": [
         "DEFAULT_MAX_MEGAPIXELS",
         "PHOTO_SUFFIXES",
@@ -70,11 +74,22 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         _ = focuskit.sharpen
 
 
+def test_the_command_line_starts_without_arrays() -> None:
+    check = "import focuskit.cli, sys; print(sorted({'numpy', 'cv2', 'torch'} & set(sys.modules)))"
+
+    answer = subprocess.run(
+        [sys.executable, "-c", check], capture_output=True, text=True, check=True
+    )
+
+    assert answer.stdout.strip() == "[]"
+
+
 @pytest.mark.parametrize(
     "code",
     [
         "import focuskit",
-        "import focuskit; focuskit.read_photo; focuskit.DETECTORS",
+        "import focuskit; focuskit.read_photo; focuskit.DETECTORS; focuskit.OPERATIONS",
+        "import focuskit; focuskit.bokeh; focuskit.magnify",
         "from focuskit.cli import app",
         "import focuskit.batch.judge, focuskit.review.report",
     ],

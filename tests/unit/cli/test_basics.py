@@ -10,7 +10,8 @@ from focuskit.cull.decide import Thresholds
 from tests.scenes import SAMPLES
 from tests.unit.cli.conftest import Run
 
-COMMANDS = ["bench", "cull", "detect", "doctor", "evaluate", "names", "run", "score"]
+COMMANDS = ["bench", "bokeh", "cull", "detect", "doctor", "evaluate", "magnify", "names", "run"]
+COMMANDS += ["score"]
 
 
 def test_help_lists_every_command(focuskit: Run) -> None:
@@ -58,11 +59,12 @@ def test_completion_knows_detectors(focuskit: Run) -> None:
     assert answer.stdout.split() == ["reblur"]
 
 
-def test_names_lists_detectors_scorers_and_recipes(focuskit: Run) -> None:
+def test_names_lists_all_that_has_names(focuskit: Run) -> None:
     rows = json.loads(focuskit("names", "--format", "json").stdout)
 
     kinds = {(row["kind"], row["name"]) for row in rows}
-    assert {("detector", "lbp"), ("scorer", "edge_width"), ("recipe", "cull")} <= kinds
+    assert {("detector", "lbp"), ("operation", "bokeh"), ("scorer", "edge_width")} <= kinds
+    assert ("recipe", "cull") in kinds
     assert all(row["what"] for row in rows)
 
 

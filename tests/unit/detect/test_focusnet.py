@@ -136,10 +136,13 @@ def test_where_the_frame_shows_nothing_sharp_the_map_is_dark(
     assert network.judged == [((800, 1600, 3), (800, 1600), 8)]
 
 
-def test_that_question_can_be_left_out(pretend: Callable[..., FakeNetwork]) -> None:
+@pytest.mark.parametrize(("frame_looks", "shape"), [(0, (600, 800)), (8, (330, 490))])
+def test_that_question_can_be_left_out_and_is_where_photos_are_too_small_for_it(
+    pretend: Callable[..., FakeNetwork], frame_looks: int, shape: tuple[int, int]
+) -> None:
     network = pretend(frame=0.0)
 
-    found = FocusNetDetector(frame_looks=0)(_photo(320, 320))
+    found = FocusNetDetector(frame_looks=frame_looks)(_photo(*shape))
 
     assert found.in_focus_share == 1
     assert not network.judged
