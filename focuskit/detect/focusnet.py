@@ -130,8 +130,7 @@ class FocusNetDetector:
             close = _close_look(network, light, _sigmoid(first.in_focus), self.close_looks)
         in_focus, coc, confidence = _joined(first, close, shrink, fusion)
         if self.frame_looks and max(light.shape) >= _LEAST_FRAME_EDGE:
-            worth = _resized(in_focus, light.shape)
-            in_focus = in_focus * np.float32(focus_probability(light, worth, self.frame_looks))
+            in_focus = in_focus * np.float32(focus_probability(light, in_focus, self.frame_looks))
         # The network says how well it can tell, the contrast whether anybody could.
         # Enlarging by a little makes noise coarse, which hides it from its measurement.
         same = small.shape == light.shape

@@ -133,7 +133,7 @@ def test_where_the_frame_shows_nothing_sharp_the_map_is_dark(
     assert found.in_focus_probability.max() == pytest.approx(0.2, abs=0.01)
     assert found.in_focus_share == 0
     # Judged at the size that decides what counts as blurred.
-    assert network.judged == [((800, 1600, 3), (800, 1600), 8)]
+    assert network.judged == [((800, 1600, 3), (400, 800), 8)]
 
 
 @pytest.mark.parametrize(("frame_looks", "shape"), [(0, (600, 800)), (8, (330, 490))])
