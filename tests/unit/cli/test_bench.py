@@ -49,7 +49,7 @@ def test_misfocused_frames_are_counted(focuskit: Run) -> None:
 
 
 def test_the_same_seed_gives_the_same_table(focuskit: Run) -> None:
-    arguments = ("bench", "misfocus", SHARP[0], "--detector", "lbp", "--coc-px", "6")
+    arguments = ("bench", "misfocus", SHARP[0], "-d", "lbp", "--coc-px", "6", "--camera", "0.5")
     first, again = focuskit(*arguments), focuskit(*arguments)
     other = focuskit(*arguments, "--seed", "1")
 
