@@ -1,37 +1,16 @@
-"""What the commands that edit photos share: their options, and the run over all photos."""
+"""One edit over all photos: what is checked before, done, printed, and told by the exit code."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from focuskit.cli import _exit
-from focuskit.cli._options import (
-    BitsOption,
-    CocOption,
-    CompareOption,
-    DepthOption,
-    DetectorOption,
-    Device,
-    DeviceOption,
-    FileKindOption,
-    FocusOption,
-    Format,
-    FormatOption,
-    MapOption,
-    MaskOption,
-    MaxMegapixelsOption,
-    OutputOption,
-    OverwriteOption,
-    PhotosArgument,
-    PreviewOption,
-    QualityOption,
-)
+from focuskit.cli._edit_options import Shared, parsed
+from focuskit.cli._options import Device
 from focuskit.cli._output import (
     output_folder,
     print_rows,
@@ -47,106 +26,9 @@ if TYPE_CHECKING:
     from focuskit.batch.library import Library, Problem
     from focuskit.photo import Photo
 
-__all__ = ["Lens", "Shared", "parsed", "run_edits"]
-
-T = TypeVar("T")
+__all__ = ["run_edits"]
 
 _COLUMNS = ("shot", "operation", "changed_share", "seconds", "file")
-
-
-@dataclass(frozen=True)
-class Shared:
-    """Options of every edit."""
-
-    photos: PhotosArgument
-    output: OutputOption = Path("focuskit-edit")
-    file_kind: FileKindOption = None
-    bits: BitsOption = None
-    quality: QualityOption = 95
-    compare: CompareOption = False
-    preview: PreviewOption = False
-    overwrite: OverwriteOption = False
-    map_file: MapOption = None
-    coc_file: CocOption = None
-    depth_file: DepthOption = None
-    focus: FocusOption = None
-    mask_file: MaskOption = None
-    detector: DetectorOption = ""
-    device: DeviceOption = Device.AUTO
-    max_megapixels: MaxMegapixelsOption = None
-    output_format: FormatOption = Format.TABLE
-
-
-@dataclass(frozen=True)
-class Lens:
-    """Options of edits that draw blur."""
-
-    blades: Annotated[
-        int, typer.Option("--blades", min=0, max=9, help="Of the aperture: 5 to 9, or 0 = round.")
-    ] = 0
-    rotation: Annotated[
-        float,
-        typer.Option("--rotation", help="Of the aperture, in degrees counter-clockwise."),
-    ] = 0.0
-    curvature: Annotated[
-        float,
-        typer.Option("--curvature", min=0, max=1, help="Of the blades: 0 = straight, 1 = round."),
-    ] = 0.0
-    cats_eye: Annotated[
-        float,
-        typer.Option("--cats-eye", min=0, max=1, help="How far discs narrow towards the corners."),
-    ] = 0.0
-    ring: Annotated[
-        float,
-        typer.Option(
-            "--ring", min=-1, max=1, help="Discs with bright rims (above 0) or soft ones (below)."
-        ),
-    ] = 0.0
-    highlights: Annotated[
-        float,
-        typer.Option(
-            "--highlights", min=0, max=1, help="How much light clipped lamps get back before blur."
-        ),
-    ] = 0.5
-    grain: Annotated[
-        bool, typer.Option("--grain/--no-grain", help="Give blurred parts the photo's noise again.")
-    ] = True
-
-    def settings(self) -> dict[str, Any]:
-        """Return them as operations take them.
-
-        Raises:
-            BadParameter: there is no such aperture.
-        """
-        from focuskit.optics.psf import Aperture
-
-        aperture = parsed(
-            lambda: Aperture(self.blades, self.rotation, self.curvature, self.ring, self.cats_eye),
-            "--blades",
-        )
-        return {"aperture": aperture, "highlights": self.highlights, "grain": self.grain}
-
-    def said(self) -> dict[str, Any]:
-        """Return them as records hold them."""
-        return {
-            "blades": self.blades,
-            "rotation": self.rotation,
-            "curvature": self.curvature,
-            "cats_eye": self.cats_eye,
-            "ring": self.ring,
-            "highlights": self.highlights,
-            "grain": self.grain,
-        }
-
-
-def parsed(make: Callable[[], T], option: str) -> T:
-    """Return what `make` makes of an option's text; what is wrong with it is a usage error."""
-    from focuskit.errors import InputError
-
-    try:
-        return make()
-    except InputError as exc:
-        raise typer.BadParameter(str(exc), param_hint=option) from exc
 
 
 def run_edits(

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from focuskit.cli._edits import Lens, Shared, run_edits
+from focuskit.cli._edit_options import Lens, Shared
+from focuskit.cli._edits import run_edits
 from focuskit.cli._groups import grouped
 
 __all__ = ["bokeh", "magnify"]
