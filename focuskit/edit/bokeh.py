@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from focuskit.blurmap import BlurMap
 from focuskit.check import check_range
 from focuskit.edit.edited import Edited
-from focuskit.edit.field import coc_field, missing_blur, signed
+from focuskit.edit.field import even_field, missing_blur, signed
 from focuskit.edit.finish import finished
 from focuskit.errors import CameraDataError, InputError, RangeError
 from focuskit.optics.psf import Aperture
@@ -31,6 +31,8 @@ _F_NUMBERS = (0.5, 64.0)
 _STRENGTHS = (0.0, 10.0)
 # How blurred the background is is told by its more blurred parts.
 _TYPICAL = 0.9
+_SAMPLES = 500_000
+_STRIP = 128
 
 
 def bokeh(
@@ -64,21 +66,14 @@ def bokeh(
     Raises:
         InputError: neither or both of `f_number` and `strength`, or nothing is out of focus.
         CameraDataError: an f-number was asked for and the photo does not know its own.
-        RangeError: a setting is out of range, or the f-number asks for less blur than there is.
+        RangeError: a setting is out of range, or it asks for less blur than there is.
         ShapeError: map or mask belong to a picture of another size.
     """
     if (f_number is None) == (strength is None):
         raise InputError("Give either f_number or strength: they are two ways to say one thing.")
-    now = coc_field(photo, blur_map)
-    wanted = (
-        now * np.float32(_widening(photo, f_number))
-        if f_number is not None
-        else _at_strength(photo, now, blur_map, strength or 0.0)
-    )
-    wanted = np.minimum(wanted, np.float32(MOST_COC_PX))
     return finished(
         photo,
-        signed(missing_blur(now, wanted), blur_map),
+        _added(photo, blur_map, f_number, strength),
         nothing="The map finds nothing out of focus in this photo, so that there is no background "
         "to blur: paint a map (white = in focus) and give it with --map.",
         identity=False,
@@ -89,6 +84,22 @@ def bokeh(
         device=device,
         tick=tick,
     )
+
+
+def _added(photo: Photo, blur_map: BlurMap, f_number: float | None, strength: float | None) -> Map:
+    """Return the signed circle of confusion to add."""
+    now = even_field(photo, blur_map)
+    factor = (
+        _widening(photo, f_number)
+        if f_number is not None
+        else _strengthening(photo, now, strength or 0.0)
+    )
+    # In place and by strips: of a large photo every further map costs a tenth of a gigabyte.
+    for top in range(0, len(now), _STRIP):
+        own = now[top : top + _STRIP]
+        wanted = np.minimum(own * np.float32(factor), np.float32(MOST_COC_PX))
+        own[:] = missing_blur(own, wanted)
+    return signed(now, blur_map)
 
 
 def _widening(photo: Photo, f_number: float) -> float:
@@ -108,15 +119,28 @@ def _widening(photo: Photo, f_number: float) -> float:
     return own / f_number
 
 
-def _at_strength(photo: Photo, now: Map, blur_map: BlurMap, strength: float) -> Map:
-    """Return the field that makes the background's blur as large as asked."""
+def _strengthening(photo: Photo, now: Map, strength: float) -> float:
+    """Return how much larger the background's blur becomes when it is as large as asked."""
     check_range("strength", strength, low=_STRENGTHS[0], high=_STRENGTHS[1])
     if strength == 0:
         raise RangeError("strength must be above 0; 2 is a portrait lens wide open.")
-    diagonal = math.hypot(photo.height, photo.width)
-    background = now[now > 0]
+    background = _sample(now)
     if not background.size:
-        return now
-    typical = float(np.quantile(background[:: max(1, background.size // 100_000)], _TYPICAL))
-    factor = np.float32(strength / 100 * diagonal / max(typical, 1e-3))
-    return np.asarray(np.maximum(now, now * factor), np.float32)
+        return 1.0
+    typical = float(np.quantile(background, _TYPICAL))
+    diagonal = math.hypot(photo.height, photo.width)
+    if strength / 100 * diagonal <= typical:
+        there = 100 * typical / diagonal
+        raise RangeError(
+            f"The background is blurred by {there:.1f} % of the picture's diagonal already, so that "
+            f"strength {strength:g} would add nothing: give more than {there:.1f}."
+        )
+    return strength / 100 * diagonal / max(typical, 1e-3)
+
+
+def _sample(now: Map) -> Map:
+    """Return blur above 0, of large photos at every few pixels."""
+    every = max(1, math.isqrt(now.size // _SAMPLES))
+    few = now[::every, ::every]
+    found = few[few > 0]
+    return found if found.size or every == 1 else now[now > 0]

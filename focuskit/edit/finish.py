@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from focuskit.check import check_map, check_range
-from focuskit.color import encode_srgb, encoded_gray, linearise_srgb
+from focuskit.color import encoded_gray
 from focuskit.edit.edited import Edited
 from focuskit.errors import InputError
 from focuskit.optics.noise import QUANTISATION_SIGMA, measure_noise
@@ -18,7 +22,9 @@ from focuskit.optics.psf import Aperture
 from focuskit.optics.render import IDENTITY_BELOW_COC_PX, render
 from focuskit.photo import Photo
 
-__all__ = ["finished", "with_highlights"]
+__all__ = ["by_strips", "finished", "highlight_gain"]
+
+T = TypeVar("T")
 
 Image = NDArray[np.float32]
 Map = NDArray[np.float32]
@@ -30,7 +36,10 @@ _MOST_GAIN = 12.0
 _SPOT_SHARE, _SPOT_WINDOW, _SPOT_CELLS = 0.25, 0.02, 400
 # Blur of this size has taken all grain.
 _GRAINLESS_COC_PX = 3.0
-_STRIP = 512
+_STRIP = 64
+# Noise is measured on so many strips of so many rows, of large photos with gaps between them.
+_NOISE_STRIPS, _NOISE_STRIP = 8, 128
+_MOST_WORKERS = 8
 
 
 def finished(
@@ -68,28 +77,100 @@ def finished(
     if protect is not None:
         check_map("protect", protect, shape=(photo.height, photo.width))
         added_px = np.where(protect >= 1, np.float32(0), added_px)
-    changes = np.abs(added_px) >= IDENTITY_BELOW_COC_PX
-    if not changes.any():
+    if max(float(added_px.max()), -float(added_px.min())) < IDENTITY_BELOW_COC_PX:
         if identity:
             return Edited(photo, None, (), 0.0)
         raise InputError(nothing)
-    light = with_highlights(photo.rgb, highlights)
-    seen = render(light, added_px, aperture, device=device, tick=tick)
-    if grain:
-        seen = _with_grain(photo, seen, added_px)
-    # Highlights that nothing spread over stay what they were, to the bit.
-    touched = np.any(seen != light, axis=2, keepdims=True)
-    rgb = np.where(touched, seen, photo.rgb)
-    if protect is not None:
-        kept = protect[..., None]
-        rgb = np.where(kept >= 1, photo.rgb, rgb + kept * (photo.rgb - rgb))
-    rgb = np.asarray(rgb, np.float32)
-    share = float(np.any(rgb != photo.rgb, axis=2).mean())
-    return Edited(photo.with_rgb(rgb), None, (), share)
+    # Before the renderer fills the memory: the grain's size needs a picture of its own.
+    sigma = _grain_sigma(photo) if grain else 0.0
+    gain = highlight_gain(photo.rgb, highlights)
+    seen = render(photo.rgb, added_px, aperture, gain=gain, device=device, tick=tick)
+    changed = 0
+    for count in by_strips(photo.height, _Last(photo, gain, added_px, protect, sigma, seen)):
+        changed += count
+    return Edited(photo.with_rgb(seen), None, (), changed / (photo.height * photo.width))
 
 
-def with_highlights(light: Image, amount: float) -> Image:
-    """Return light of which clipped parts have some of their energy back.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Last:
+    """What is left to do to a rendered picture, strip by strip, in place."""
+
+    photo: Photo
+    gain: Map | None
+    added_px: Map
+    protect: Map | None
+    sigma: float
+    seen: Image
+
+    def __call__(self, rows: slice) -> int:
+        """Return how many pixels of the strip differ from the photo's."""
+        seen, own = self.seen[rows], self.photo.rgb[rows]
+        if self.sigma:
+            self._add_grain(rows)
+        if self.gain is not None:
+            # Highlights that nothing spread over stay what they were, to the bit.
+            bright = np.nonzero(self.gain[rows] != 1)
+            given = own[bright]
+            untouched = (seen[bright] == given * self.gain[rows][bright][:, None]).all(axis=1)
+            seen[bright[0][untouched], bright[1][untouched]] = given[untouched]
+        if self.protect is not None:
+            kept = self.protect[rows][..., None]
+            seen[:] = np.where(kept >= 1, own, seen + kept * (own - seen))
+        return int(np.count_nonzero(_differs(seen, own)))
+
+    def _add_grain(self, rows: slice) -> None:
+        """Give blurred parts noise of the photo's strength: a part without any looks cut out."""
+        lost = np.abs(self.added_px[rows])
+        lost -= np.float32(IDENTITY_BELOW_COC_PX)
+        lost *= np.float32(1 / _GRAINLESS_COC_PX)
+        np.clip(lost, 0, 1, out=lost)
+        if not lost.any():
+            return
+        seen = self.seen[rows]
+        seed = zlib.crc32(np.ascontiguousarray(self.photo.rgb[:8, :8]).tobytes())
+        noise = np.random.default_rng([seed, rows.start]).standard_normal(
+            lost.shape, dtype=np.float32
+        )
+        noise *= np.float32(self.sigma)
+        noise *= lost
+        grained = lost > 0
+        for channel, plane in enumerate(cv2.split(seen)):
+            # Even along the curve of sRGB: its slope is 2.27 light^0.583, near black 1 / 12.92.
+            slope = np.asarray(cv2.pow(plane, 1 - 1 / 2.4), np.float32).reshape(plane.shape)
+            slope *= np.float32(2.4 / 1.055)
+            np.maximum(slope, np.float32(1 / 12.92), out=slope)
+            slope *= noise
+            slope += plane
+            # Highlights above white keep what they have.
+            within = grained & (plane < 1)
+            np.copyto(seen[..., channel], np.clip(slope, 0, 1, out=slope), where=within)
+
+
+def by_strips(height: int, work: Callable[[slice], T]) -> Iterator[T]:
+    """Yield what `work` returns for the rows of each strip, several at a time."""
+    strips = [slice(top, min(height, top + _STRIP)) for top in range(0, height, _STRIP)]
+    with ThreadPoolExecutor(min(_MOST_WORKERS, os.cpu_count() or 1)) as pool:
+        yield from pool.map(work, strips)
+
+
+def _differs(one: Image, other: Image) -> NDArray[np.bool_]:
+    apart = one != other
+    return np.asarray(apart[..., 0] | apart[..., 1] | apart[..., 2])
+
+
+def _grain_sigma(photo: Photo) -> float:
+    """Return the noise to put back, 0 where the photo has none to speak of."""
+    every = max(1, photo.height // _NOISE_STRIPS // _NOISE_STRIP)
+    if every > 1:
+        tops = range(0, photo.height - _NOISE_STRIP + 1, every * _NOISE_STRIP)
+        strips = [photo.rgb[top : top + _NOISE_STRIP] for top in tops]
+        photo = photo.with_rgb(np.concatenate(strips))
+    sigma = measure_noise(encoded_gray(photo))
+    return 0.0 if sigma <= 1.5 * QUANTISATION_SIGMA else sigma
+
+
+def highlight_gain(light: Image, amount: float) -> Map | None:
+    """Return by how much clipped light was brighter than a file can say.
 
     A lamp that a file holds as 1 was many times brighter; spread over a disc, the 1 would vanish.
     The factor rises smoothly from 1 at 85 % of white to 1 + 12·amount at white, but only of small
@@ -98,15 +179,43 @@ def with_highlights(light: Image, amount: float) -> Image:
     Args:
         light: (H, W, 3) linear light, white at 1.
         amount: 0 = none, 1 = as of lamps.
+
+    Returns:
+        (H, W) float32, >= 1; None where it is 1 throughout.
     """
     if amount == 0:
-        return light
-    level = light.max(axis=2)
-    rise = np.clip((level - _CLIPPED_FROM) / (1 - _CLIPPED_FROM), 0, 1)
-    # What the file holds above white need not be guessed.
-    spot = np.clip(1 - _around(rise) / _SPOT_SHARE, 0, 1)
-    gain = 1 + np.float32(_MOST_GAIN * amount) * spot * rise**3 * (level <= 1.001)
-    return np.asarray(light * gain[..., None], np.float32)
+        return None
+    level = np.empty(light.shape[:2], np.float32)
+
+    def find(rows: slice) -> float:
+        red, green, blue = cv2.split(light[rows])
+        np.maximum(np.maximum(red, green, out=red), blue, out=level[rows])
+        return float(level[rows].max())
+
+    if max(by_strips(len(level), find)) <= _CLIPPED_FROM:
+        return None
+    around = _around(_rise(level))
+    gain = level
+
+    def brighten(rows: slice) -> None:
+        # What the file holds above white need not be guessed.
+        rise = _rise(level[rows])
+        if rise.any():
+            rise *= rise * rise
+            rise *= level[rows] <= np.float32(1.001)
+            rise *= np.clip(1 - around[rows] / np.float32(_SPOT_SHARE), 0, 1)
+            rise *= np.float32(_MOST_GAIN * amount)
+        gain[rows] = rise + 1
+
+    list(by_strips(len(level), brighten))
+    return gain
+
+
+def _rise(level: Map) -> Map:
+    """Return how surely light is clipped, 0 to 1."""
+    rise = level - np.float32(_CLIPPED_FROM)
+    rise *= np.float32(1 / (1 - _CLIPPED_FROM))
+    return np.clip(rise, 0, 1, out=rise)
 
 
 def _around(rise: Map) -> Map:
@@ -119,23 +228,3 @@ def _around(rise: Map) -> Map:
     mean = cv2.blur(small.reshape(size[1], size[0]), (reach, reach))
     large = cv2.resize(mean, (width, height), interpolation=cv2.INTER_LINEAR)
     return np.asarray(large, np.float32).reshape(height, width)
-
-
-def _with_grain(photo: Photo, seen: Image, added_px: Map) -> Image:
-    """Give blurred parts noise of the photo's strength: a part without any looks cut out."""
-    sigma = measure_noise(encoded_gray(photo))
-    if sigma <= 1.5 * QUANTISATION_SIGMA:
-        return seen
-    seed = zlib.crc32(np.ascontiguousarray(photo.rgb[:8, :8]).tobytes())
-    rng = np.random.default_rng(seed)
-    lost = np.clip((np.abs(added_px) - IDENTITY_BELOW_COC_PX) / _GRAINLESS_COC_PX, 0, 1)
-    result = seen.copy()
-    for top in range(0, seen.shape[0], _STRIP):
-        rows = slice(top, top + _STRIP)
-        noise = rng.standard_normal(lost[rows].shape, dtype=np.float32) * lost[rows]
-        encoded = encode_srgb(np.minimum(seen[rows], np.float32(1)))
-        grained = linearise_srgb(np.clip(encoded + np.float32(sigma) * noise[..., None], 0, 1))
-        # Highlights above white keep what they have.
-        within = (seen[rows] < 1) & (lost[rows][..., None] > 0)
-        result[rows] = np.where(within, grained, seen[rows])
-    return result

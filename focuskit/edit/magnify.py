@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from focuskit.blurmap import BlurMap
 from focuskit.check import check_range
 from focuskit.edit.edited import Edited
-from focuskit.edit.field import coc_field, missing_blur, signed
+from focuskit.edit.field import even_field, missing_blur, signed
 from focuskit.edit.finish import finished
 from focuskit.optics.psf import Aperture
 from focuskit.photo import Photo
@@ -60,7 +60,7 @@ def magnify(
         InputError: nothing in the photo is out of focus, so that there is nothing to magnify.
     """
     check_range("factor", factor, low=1.0, high=_MOST)
-    now = coc_field(photo, blur_map)
+    now = even_field(photo, blur_map)
     wanted = now * np.float32(factor)
     added = signed(missing_blur(now, wanted), blur_map)
     return finished(

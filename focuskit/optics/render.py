@@ -1,11 +1,12 @@
 """Draws a photo as a given circle of confusion would have drawn it.
 
-What is far is drawn first, and what is nearer over it. Each step takes one size of blur: what lies
-at or before its depth is spread with the PSF of that depth, colour and coverage alike, and laid
-over what is there. Later, nearer steps redraw what is nearer, with their own blur. What a nearer
-thing hides from a step is filled in from around it, so that a sharp subject does not bleed into
-the blur behind it; and because coverage is spread too, a blurred foreground fades over a sharp
-background instead of ending at its outline.
+Sizes of blur are steps in depth. Each pixel belongs to the two steps next to it, in parts that add
+up to 1. What belongs to a step is spread with the PSF of its size, colour and coverage alike, and
+the steps are laid behind each other, nearest first: coverage of neighbouring steps adds up, for
+they may share a slanted surface; other steps are hidden by what is nearer. What a nearer thing
+hides from a step is filled in from around it, so that a sharp subject does not bleed into the blur
+behind it; and because coverage is spread too, a blurred foreground fades over a sharp background
+instead of ending at its outline.
 
 Large blurs are drawn on smaller pictures, and the whole in tiles.
 
@@ -21,43 +22,41 @@ import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from focuskit.check import check_image
+from focuskit.check import check_image, check_map
 from focuskit.errors import RangeError, ShapeError
-from focuskit.optics.outlines import Split, split_outlines
-from focuskit.optics.planes import Planes, next_power_of_two_below, planes_on
+from focuskit.optics.layers import CELL, HIDES_STEPS, Area, Scene, scene_of
+from focuskit.optics.levels import (
+    IDENTITY_BELOW_COC_PX,
+    LARGEST_FULL_COC_PX,
+    Lens,
+    levels_of,
+    margin_px,
+    places,
+)
+from focuskit.optics.outlines import split_outlines
+from focuskit.optics.planes import Planes, planes_on
 from focuskit.optics.psf import Aperture
+from focuskit.optics.stack import draw_block, draw_large
 
 __all__ = ["IDENTITY_BELOW_COC_PX", "MOST_COC_PX", "render"]
 
 Image = NDArray[np.float32]
 Map = NDArray[np.float32]
 
-IDENTITY_BELOW_COC_PX = 1.0
-"""Less blur than this leaves a pixel as it is."""
-
 MOST_COC_PX = 600.0
 """Larger circles of confusion are refused."""
 
-_TILE = 768
-# Tiles begin on this grid, so that the cells that hidden parts are filled from are the same in all.
-_GRID = 32
-_FILL_MARGIN_PX = 16
-# Neighbouring sizes of blur; pixels between two of them are mixed from both.
-_RATIO = 1.25
-# A disc of this many pixels of a smaller picture is as good as one of the full picture.
-_LEAST_DISC = 9.0
-_MOST_SHRINK = 8
-# What is this many steps nearer hides, what is less belongs to one slanted surface.
-_HIDES_STEPS = 2.0
-# Polygons reach further than the disc of their area, cat's eyes not.
-_REACH = 0.62
+# Multiples of the cells that hidden parts are filled from. Large blurs are drawn by the tile, on
+# smaller pictures, small ones by the block.
+_TILE, _TILE_MARGINS = 768, 6
+_MOST_WORKERS = 6
+_BLOCK = 256
 
 
 def render(
@@ -65,6 +64,7 @@ def render(
     coc_px: Map,
     aperture: Aperture | None = None,
     *,
+    gain: Map | None = None,
     device: str = "cpu",
     tick: Callable[[float], None] | None = None,
 ) -> Image:
@@ -77,6 +77,7 @@ def render(
             front of it. Below `IDENTITY_BELOW_COC_PX` nothing changes. The order of depth is the
             order of these values.
         aperture: its shape; None for an open round one.
+        gain: (H, W) float32 >= 0, how much brighter each pixel is taken to be; None = 1.
         device: "cpu", "cuda", or "torch" for torch on the CPU.
         tick: told the share that is done, from 0 to 1.
 
@@ -94,26 +95,27 @@ def render(
             f"coc_px must be float32 of shape {light.shape[:2]}, "
             f"got {coc_px.dtype} of shape {coc_px.shape}."
         )
-    largest = float(np.abs(coc_px).max())
+    if gain is not None:
+        check_map("gain", gain, shape=light.shape[:2], high=math.inf)
+    largest = max(float(coc_px.max()), -float(coc_px.min()))
     if not largest <= MOST_COC_PX:
         raise RangeError(
             f"The circle of confusion must stay within {MOST_COC_PX:g} px, found {largest:g} px; "
             "ask for less, or for a larger f-number."
         )
     if largest < IDENTITY_BELOW_COC_PX:
-        return light.copy()
-    shape = aperture or Aperture()
+        return light.copy() if gain is None else light * gain[..., None]
+    given = _Given(light, coc_px, gain)
+    lens = Lens(aperture or Aperture(), levels_of(coc_px))
     planes = planes_on(device)
-    margin = _GRID * math.ceil((_REACH * largest + _FILL_MARGIN_PX) / _GRID)
-    levels = _levels(coc_px)
     result = np.empty_like(light)
-    jobs = _jobs(light.shape[:2], margin)
+    jobs = _jobs(light.shape[:2], margin_px(largest))
 
     def work(job: _Job) -> None:
-        _draw_tile(planes, light, coc_px, levels, shape, job, result)
+        _draw_tile(planes, given, lens, job, result)
 
     # OpenCV lets go of the interpreter; a GPU has one queue anyway.
-    workers = (os.cpu_count() or 1) if device == "cpu" else 1
+    workers = min(_MOST_WORKERS, os.cpu_count() or 1) if device == "cpu" else 1
     with ThreadPoolExecutor(workers) as pool:
         for done, _ in enumerate(pool.map(work, jobs), start=1):
             if tick is not None:
@@ -121,55 +123,68 @@ def render(
     return result
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Given:
+    """What `render` was given."""
+
+    light: Image
+    coc_px: Map
+    gain: Map | None
+
+    def bright(self, area: Area) -> Image:
+        """Return a part of the light that is drawn."""
+        part = self.light[area]
+        return part if self.gain is None else part * self.gain[area][..., None]
+
+
 @dataclass(frozen=True, slots=True)
 class _Job:
     """A tile: rows and columns that it draws, and those that it looks at."""
 
-    drawn: tuple[slice, slice]
-    seen: tuple[slice, slice]
+    drawn: Area
+    seen: Area
 
 
 def _jobs(shape: tuple[int, ...], margin: int) -> list[_Job]:
-    rows, columns = (_spans(side, margin) for side in shape)
+    rows, columns = (
+        _spans(slice(0, side), max(_TILE, _TILE_MARGINS * margin), margin, side) for side in shape
+    )
     return [_Job((r[0], c[0]), (r[1], c[1])) for r in rows for c in columns]
 
 
-def _spans(length: int, margin: int) -> list[tuple[slice, slice]]:
+def _spans(whole: slice, length: int, margin: int, end: int) -> list[tuple[slice, slice]]:
     spans = []
-    for start in range(0, length, _TILE):
-        stop = min(length, start + _TILE)
-        spans.append(
-            (slice(start, stop), slice(max(0, start - margin), min(length, stop + margin)))
-        )
+    for start in range(whole.start, whole.stop, length):
+        stop = min(whole.stop, start + length)
+        spans.append((slice(start, stop), slice(max(0, start - margin), min(end, stop + margin))))
     return spans
 
 
-def _draw_tile(
-    planes: Planes,
-    light: Image,
-    coc_px: Map,
-    levels: NDArray[np.float64],
-    aperture: Aperture,
-    job: _Job,
-    result: Image,
-) -> None:
-    coc = np.ascontiguousarray(coc_px[job.seen])
-    drawn = tuple(
-        slice(d.start - s.start, d.stop - s.start) for d, s in zip(job.drawn, job.seen, strict=True)
-    )
-    if float(np.abs(coc).max()) < IDENTITY_BELOW_COC_PX:
-        result[job.drawn] = light[job.drawn]
+def _draw_tile(planes: Planes, given: _Given, lens: Lens, job: _Job, result: Image) -> None:
+    coc = given.coc_px[job.seen]
+    if _unblurred(coc, given.coc_px[job.drawn]):
+        result[job.drawn] = given.bright(job.drawn)
         return
     height, width = coc.shape
-    down, right = -height % _GRID, -width % _GRID
-    frame = (0, down, 0, right, cv2.BORDER_REPLICATE)
-    picture = cv2.copyMakeBorder(np.ascontiguousarray(light[job.seen]), *frame)
-    coc = np.asarray(cv2.copyMakeBorder(coc, *frame), np.float32)
-    field = _field(job, light.shape)
-    place = np.asarray(_place(coc, levels), np.float32)
-    split = split_outlines(np.asarray(picture, np.float32), place, _HIDES_STEPS)
-    out = _drawn(planes, split, levels, aperture, field)
-    result[job.drawn] = planes.given(out)[drawn]
+    frame = (0, -height % CELL, 0, -width % CELL)
+    picture = given.bright(job.seen)
+    if any(frame):
+        picture = np.asarray(cv2.copyMakeBorder(picture, *frame, cv2.BORDER_REPLICATE), np.float32)
+        coc = np.asarray(cv2.copyMakeBorder(coc, *frame, cv2.BORDER_REPLICATE), np.float32)
+    place = places(coc, lens)
+    outlines = split_outlines(picture, place, HIDES_STEPS)
+    flat = np.empty((3, *place.shape), np.float32)
+    for channel, plane in enumerate(flat):
+        cv2.extractChannel(picture, channel, dst=plane)
+    scene = scene_of(planes, flat, place, outlines, lens.levels.size)
+    del picture
+    _draw(scene, lens, _field(job, result.shape), job, result)
+
+
+def _unblurred(seen: Map, drawn: Map) -> bool:
+    """Whether nothing changes: all in focus, and nothing in front of it out of focus."""
+    limit = IDENTITY_BELOW_COC_PX
+    return float(drawn.max()) < limit and float(seen.min()) > -limit
 
 
 def _field(job: _Job, shape: tuple[int, ...]) -> tuple[float, float]:
@@ -179,145 +194,29 @@ def _field(job: _Job, shape: tuple[int, ...]) -> tuple[float, float]:
     return (x - shape[1] / 2) / half, (y - shape[0] / 2) / half
 
 
-def _levels(coc: Map) -> NDArray[np.float64]:
-    """Return the signed sizes of blur to draw, nearest first; 0 is among them."""
-    sides = [np.zeros(1)]
-    for sign, most in ((-1.0, float(-coc.min())), (1.0, float(coc.max()))):
-        if most < IDENTITY_BELOW_COC_PX:
-            continue
-        count = max(1, math.ceil(math.log(most / IDENTITY_BELOW_COC_PX) / math.log(_RATIO)))
-        sides.append(sign * np.geomspace(IDENTITY_BELOW_COC_PX, most, count + 1))
-    return np.unique(np.concatenate(sides))
-
-
-def _place(coc: Map, levels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return where each pixel lies among the levels; blur adds up by its squared diameter."""
-    squares = np.sign(levels) * levels**2
-    return np.interp(np.sign(coc) * coc.astype(np.float64) ** 2, squares, np.arange(levels.size))
-
-
-def _drawn(
-    planes: Planes,
-    split: Split,
-    levels: NDArray[np.float64],
-    aperture: Aperture,
-    field: tuple[float, float],
-) -> Any:
-    place = np.concatenate([split.near_place, split.far_place], axis=2)
-    counts = np.histogram(place, bins=np.arange(levels.size + 1) - 0.5)[0]
-    low, high = float(place.min()), float(place.max())
-    steps = [
-        step
-        for step in range(levels.size - 1, -1, -1)
-        if low - 1 < step < high + 1 and _present(counts, place, step)
-    ]
-    taken = _Surfaces(
-        *(
-            planes.taken(each)
-            for each in (split.near, split.far, split.cover, split.near_place, split.far_place)
-        )
+def _draw(scene: Scene, lens: Lens, field: tuple[float, float], job: _Job, result: Image) -> None:
+    """Draw a tile: large blurs at once, small ones between them block by block."""
+    front, back = draw_large(scene, lens, field)
+    origin = [part.start for part in job.seen]
+    margin = margin_px(LARGEST_FULL_COC_PX)
+    sizes = scene.height, scene.width
+    rows, columns = (
+        _spans(slice(d.start - s.start, d.stop - s.start), _BLOCK, margin, size)
+        for d, s, size in zip(job.drawn, job.seen, sizes, strict=True)
     )
-    out: Any = None
-    for step in steps:
-        psf_px = abs(float(levels[step]))
-        factor = min(_MOST_SHRINK, next_power_of_two_below(psf_px / _LEAST_DISC))
-        layer = _layer(planes, taken, step, low, factor, last=out is None)
-        psf = _psf(aperture, math.copysign(_at_size(psf_px, factor), levels[step]), field)
-        layer = planes.enlarged(planes.convolved(layer, psf), factor)
-        colour, cover = layer[..., :3], layer[..., 3:]
-        out = (
-            colour / planes.clipped(cover, 1e-6, math.inf)
-            if out is None
-            else (out * (1 - cover) + colour)
-        )
-    return planes.clipped(out, 0.0, math.inf)
+    for down, down_seen in rows:
+        for across, across_seen in columns:
+            target = (
+                slice(down.start + origin[0], down.stop + origin[0]),
+                slice(across.start + origin[1], across.stop + origin[1]),
+            )
+            area = _on_grid(down_seen), _on_grid(across_seen)
+            block = draw_block(scene.part(area), lens, field, front, back, area)
+            y, x = down.start - area[0].start, across.start - area[1].start
+            height, width = down.stop - down.start, across.stop - across.start
+            cut = scene.planes.given(block[:, y : y + height, x : x + width])
+            result[target] = cv2.merge(list(cut)) if height * width > 1 else cut[:, 0, 0]
 
 
-def _present(counts: NDArray[np.int64], place: Map, step: int) -> bool:
-    """Whether any pixel is mixed from this step."""
-    near = counts[max(0, step - 1) : step + 2].sum()
-    return bool(near) and bool((np.abs(place - np.float32(step)) < 1).any())
-
-
-class _Surfaces(NamedTuple):
-    """A `Split` in the form of the planes that work on it."""
-
-    near: Any
-    far: Any
-    cover: Any
-    near_place: Any
-    far_place: Any
-
-
-def _layer(
-    planes: Planes, surfaces: _Surfaces, step: int, low: float, factor: int, *, last: bool
-) -> Any:
-    """Return colour times coverage, and coverage, of what a step spreads.
-
-    Args:
-        planes: what works on them.
-        surfaces: the two at each pixel, their places among the levels.
-        step: the level.
-        low: the nearest place there is.
-        factor: how much smaller the layer is made.
-        last: whether nothing is behind it, so that it covers everything.
-    """
-    hidden_below = step - _HIDES_STEPS
-    # At or before this step; and not so far before it that it stands in the way.
-    near, far = (
-        place * 0 + 1 if last else planes.clipped(step + 1 - place, 0.0, 1.0)
-        for place in (surfaces.near_place, surfaces.far_place)
-    )
-    near_seen, far_seen = (
-        planes.clipped(place - hidden_below + 1, 0.0, 1.0)
-        for place in (surfaces.near_place, surfaces.far_place)
-    )
-    before = near * near_seen * surfaces.cover
-    # Of a nearer surface that this step does not draw at all, the other shows through.
-    behind = far * far_seen * (1 - near_seen * surfaces.cover)
-    stack = [surfaces.near * before + surfaces.far * behind, before + behind]
-    if low >= hidden_below:
-        return planes.shrunk(planes.joined(stack), factor)
-    # What hides something is not looked through; what it hides is guessed.
-    stack = planes.shrunk(planes.joined([*stack, far_seen]), factor)
-    known, weight = stack[..., :4], stack[..., 4:]
-    return known + _filled(planes, known, weight) * (1 - weight)
-
-
-def _filled(planes: Planes, known: Any, weight: Any) -> Any:
-    """Return values / weights, spread smoothly to where the weight is 0 (push and pull).
-
-    References:
-        S. Gortler et al.: The Lumigraph. SIGGRAPH 1996 (push-pull).
-    """
-    height, width = known.shape[:2]
-    if height % 2 or width % 2 or min(height, width) <= 2:
-        total = planes.clipped(weight.sum(), 1e-6, math.inf)
-        mean = known.reshape(-1, known.shape[2]).sum(0) / total
-        return known * 0 + mean
-    coarse = _filled(planes, *_saturated(planes, planes.shrunk(known, 2), planes.shrunk(weight, 2)))
-    coarse = planes.enlarged(coarse, 2)
-    own = planes.clipped(weight, 0.0, 1.0)
-    return known / planes.clipped(weight, 1e-6, math.inf) * own + coarse * (1 - own)
-
-
-def _saturated(planes: Planes, known: Any, weight: Any) -> tuple[Any, Any]:
-    """Trust a mean over few known pixels nearly like one over many."""
-    grown = planes.clipped(weight * 4, 0.0, 1.0)
-    return known * (grown / planes.clipped(weight, 1e-6, math.inf)), grown
-
-
-def _psf(aperture: Aperture, coc_px: float, field: tuple[float, float]) -> Map:
-    """Return the PSF of a signed size; before the plane of focus light has not crossed yet."""
-    if coc_px >= 0:
-        return aperture.psf(coc_px, field)
-    return replace(aperture, ring=-aperture.ring).psf(-coc_px, field)[::-1, ::-1]
-
-
-def _at_size(coc_px: float, factor: int) -> float:
-    """Return the disc that gives `coc_px` together with shrinking and enlarging by `factor`."""
-    if factor == 1:
-        return coc_px
-    # Variances along an axis: disc c^2 / 16, means (f^2 - 1) / 12, interpolation f^2 / 6.
-    taken = 16 * ((factor**2 - 1) / 12 + factor**2 / 6)
-    return math.sqrt(max(coc_px**2 - taken, 0.0)) / factor
+def _on_grid(side: slice) -> slice:
+    return slice(side.start // CELL * CELL, -(-side.stop // CELL) * CELL)

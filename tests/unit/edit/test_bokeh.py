@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from focuskit.blurmap import BlurMap
 from focuskit.edit.bokeh import bokeh
 from focuskit.edit.field import coc_field, missing_blur, signed
-from focuskit.edit.finish import with_highlights
+from focuskit.edit.finish import highlight_gain
 from focuskit.edit.magnify import magnify
 from focuskit.errors import CameraDataError, InputError, RangeError, ShapeError
 from focuskit.photo import Exif, Photo
@@ -128,12 +128,14 @@ def test_small_lamps_gain_light_and_white_skies_do_not() -> None:
     light[50:53, 50:53] = 1
     light[120:] = 1
 
-    found = with_highlights(light, 1.0)
+    gain = highlight_gain(light, 1.0)
 
+    assert gain is not None
+    found = light * gain[..., None]
     assert found[51, 51, 0] > 8
     assert np.allclose(found[160:], 1)
     assert np.array_equal(found[:40], light[:40])
-    assert with_highlights(light, 0) is light
+    assert highlight_gain(light, 0) is None
 
 
 def test_a_lamp_becomes_a_disc_that_shows() -> None:
@@ -221,9 +223,14 @@ def test_a_photo_without_blur_is_no_silent_success() -> None:
         magnify(_photo(), sharp)
 
 
+def test_less_blur_than_there_is_is_refused_with_how_much_there_is() -> None:
+    with pytest.raises(RangeError, match=r"blurred by 3\.\d % .* already.* give more than 3"):
+        bokeh(_photo(), _map(), strength=2)
+
+
 def test_maps_and_masks_of_other_sizes_are_refused() -> None:
     other = _map(shape=(SHAPE[1], SHAPE[0]))
     with pytest.raises(ShapeError, match=r"96×144 pixels, its photo 144×96"):
-        bokeh(_photo(), other, strength=2)
+        bokeh(_photo(), other, strength=6)
     with pytest.raises(ShapeError, match="protect"):
-        bokeh(_photo(), _map(), strength=2, protect=np.zeros((3, 3), np.float32))
+        bokeh(_photo(), _map(), strength=6, protect=np.zeros((3, 3), np.float32))
