@@ -30,6 +30,8 @@ class Exif:
         focal_length_35mm: focal length of the same view on 36×24 mm.
         f_number: focal length / entrance pupil.
         focus_distance_m: distance of the focal plane.
+        focus_point: (x, y) that the camera focused on, in shares of the upright picture's width and
+            height; None too where the picture has been cropped since.
         iso: sensitivity.
         exposure_s: exposure time.
         exposure_bias_ev: deviation from metered exposure.
@@ -46,6 +48,7 @@ class Exif:
     focal_length_35mm: float | None = None
     f_number: float | None = None
     focus_distance_m: float | None = None
+    focus_point: tuple[float, float] | None = None
     iso: int | None = None
     exposure_s: float | None = None
     exposure_bias_ev: float | None = None

@@ -70,7 +70,8 @@ def coc_px_in(path: Path, values: NDArray[Any]) -> Map:
         RangeError: it has 8 bits.
     """
     if values.dtype == np.uint16:
-        return np.asarray(values / np.float32(COC_STEPS_PER_PX), np.float32)
+        coc_px = np.multiply(values, np.float32(1 / COC_STEPS_PER_PX), dtype=np.float32)
+        return np.asarray(coc_px, np.float32)
     if values.dtype == np.uint8:
         raise RangeError(
             f"{path} has 8 bits, too few for a circle of confusion: give the 16-bit -coc.png that "
@@ -82,8 +83,11 @@ def coc_px_in(path: Path, values: NDArray[Any]) -> Map:
 
 def map_of_coc(coc_px: Map) -> BlurMap:
     """Return a trusted map of nothing but circles of confusion, (H, W) in pixels."""
-    left = (np.float32(_BLURRED_FROM_PX) - coc_px) / np.float32(_BLURRED_FROM_PX - _SHARP_TO_PX)
-    return BlurMap(np.clip(left, 0, 1), coc_px, np.ones_like(coc_px))
+    left = np.float32(_BLURRED_FROM_PX) - coc_px
+    left *= np.float32(1 / (_BLURRED_FROM_PX - _SHARP_TO_PX))
+    # One number for all pixels: large photos have no memory to spare.
+    trust = np.broadcast_to(np.float32(1), coc_px.shape)
+    return BlurMap(np.clip(left, 0, 1, out=left), coc_px, trust)
 
 
 def blurred_where_told(blur_map: BlurMap, *, measured: bool) -> tuple[BlurMap, float]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from focuskit.batch.depths import placed_by_depth
+from focuskit.batch.depths import map_by_lens, placed_by_depth
 from focuskit.batch.fitting import (
     check_aspect,
     coc_px_in,
@@ -20,11 +20,14 @@ from focuskit.batch.fitting import (
 from focuskit.batch.library import Shot
 from focuskit.batch.places import Spot
 from focuskit.blurmap import BlurMap
-from focuskit.errors import InputError
-from focuskit.io import read_gray
+from focuskit.errors import FocuskitError, InputError, ShapeError
+from focuskit.io import Depth, read_embedded_depth, read_gray
 from focuskit.photo import Photo
 
-__all__ = ["Guides", "Told"]
+__all__ = ["EMBEDDED_DEPTH", "Guides", "Told"]
+
+EMBEDDED_DEPTH = "embedded depth"
+"""What records call the depth inside a photo."""
 
 Map = NDArray[np.float32]
 
@@ -35,15 +38,20 @@ class Told:
 
     Attributes:
         blur_map: at the size of the photo that is worked on.
-        sources: files, and "detector" where one was asked.
+        sources: files, "embedded depth", "thin lens" where EXIF and distances gave the circle of
+            confusion, and "detector" where one was asked.
         painted: whether a person may have said what is in focus: the map is a file's.
         measured: whether its circle of confusion is a file's too.
+        kept: (x, y) of what a person wants sharp where no depth says what lies off it, in pixels.
+        notes: sentences for the person who asked.
     """
 
     blur_map: BlurMap
     sources: tuple[str, ...]
     painted: bool
     measured: bool
+    kept: tuple[float, float] | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +63,9 @@ class Guides:
             beside X-map.png (or X.png) is taken too: X-coc.png and X-confidence.png.
         coc: circle of confusion: 16 bit with 64 steps per pixel, or floating point in pixels, both
             of a picture of the file's own size. What lies beside X-coc.png is taken too.
-        depth: grey, larger = farther; see `placed_by_depth`.
-        focus: what is in focus, for the depth.
+        depth: grey, larger = farther; see `placed_by_depth` and `map_by_lens`.
+        embedded: whether the depth inside a photo is used where no other is given.
+        focus: what is in focus.
         mask: grey, white = may not change.
         max_megapixels: larger files are refused; None for the default of `read_gray`.
     """
@@ -64,6 +73,7 @@ class Guides:
     map: Path | None = None
     coc: Path | None = None
     depth: Path | None = None
+    embedded: bool = True
     focus: Spot | None = None
     mask: Path | None = None
     max_megapixels: float | None = None
@@ -86,20 +96,38 @@ class Guides:
             FocuskitError: a file cannot be read or belongs to another picture, or `detect` fails.
         """
         files = self._files(shot)
-        sources = tuple(str(path) for path in files.values())
+        spot = None if self.focus is None else self.focus.on(photo)
+        depth, name, notes = self._depth(shot, photo)
+        by_lens = None if depth is None else map_by_lens(photo, depth, spot)
+        sources = [str(path) for path in files.values()]
         if "coc" in files:
             found = self._read_coc(files["coc"], photo)
+        elif by_lens is not None:
+            found = by_lens
         else:
             found = detect(photo)
-            sources = (*sources, "detector")
+            sources.append("detector")
         if "map" in files:
             found = replace(found, in_focus_probability=self._read("map", files["map"], photo))
         if "confidence" in files:
             found = replace(found, confidence=self._read("confidence", files["confidence"], photo))
-        if self.depth is not None:
-            found = self._placed(found, files, photo)
-            sources = (*sources, str(self.depth))
-        return Told(found, sources, painted="map" in files, measured="coc" in files)
+        if depth is not None:
+            camera = photo.exif.focus_point
+            if camera is not None:
+                camera = (camera[0] * (photo.width - 1), camera[1] * (photo.height - 1))
+            placed = by_lens or placed_by_depth(found, depth, spot, camera=camera, name=name)
+            found = _kept_from(found, placed, files)
+            # What is in the photo itself was there first.
+            sources.insert(0 if self.depth is None else len(sources), name)
+            sources += ["thin lens"] if by_lens is not None else []
+        return Told(
+            found,
+            tuple(sources),
+            painted="map" in files,
+            measured="coc" in files,
+            kept=spot if depth is None else None,
+            notes=notes,
+        )
 
     def protect(self, photo: Photo) -> Map | None:
         """Return the mask at the photo's size, (H, W) in [0, 1]; None where there is none.
@@ -143,25 +171,44 @@ class Guides:
     def _read(self, what: str, path: Path, photo: Photo) -> Map:
         return fitted(what, path, shares_in(what, path, self._gray(path)), photo)
 
-    def _placed(self, found: BlurMap, files: dict[str, Path], photo: Photo) -> BlurMap:
-        path = self.depth
-        if path is None:
-            return found
-        values = self._gray(path)
-        spot = None if self.focus is None else self.focus.on(photo)
-        depth = fitted("depth", path, values.astype(np.float32), photo)
-        whole = np.issubdtype(values.dtype, np.integer)
-        placed = placed_by_depth(found, depth, spot, of_steps=whole, name=str(path))
-        # What was measured or painted for this very photo stays, and takes the side of the depth.
-        if "coc" in files:
-            placed = replace(placed, coc_diameter_px=found.coc_diameter_px)
-            placed = replace(placed, confidence=found.confidence)
-        if "coc" in files or "map" in files:
-            placed = replace(placed, in_focus_probability=found.in_focus_probability)
-        return placed
+    def _depth(self, shot: Shot, photo: Photo) -> tuple[Depth | None, str, tuple[str, ...]]:
+        """Return the depth at the photo's size, what it is called, and what there is to say."""
+        if self.depth is not None:
+            values = self._gray(self.depth)
+            whole = np.issubdtype(values.dtype, np.integer)
+            sized = fitted("depth", self.depth, values.astype(np.float32), photo)
+            return Depth(sized, of_steps=bool(whole)), str(self.depth), ()
+        if not self.embedded:
+            return None, "", ()
+        # The photo itself could be read: its depth is a help, and no condition.
+        try:
+            found = read_embedded_depth(shot.judged, max_megapixels=self.max_megapixels)
+        except FocuskitError as exc:
+            return None, "", (f"{exc} The photo was edited without its depth.",)
+        if found is None:
+            return None, "", ()
+        try:
+            sized = fitted("depth inside", shot.judged, found.values, photo)
+        except ShapeError:
+            height, width = found.values.shape
+            note = (
+                f"The depth inside the photo has {width}×{height} pixels and does not fit its "
+                f"{photo.width}×{photo.height}: it was left out; --depth takes one from a file."
+            )
+            return None, "", (note,)
+        return Depth(sized, of_steps=found.of_steps), EMBEDDED_DEPTH, ()
 
     def _gray(self, path: Path) -> NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]:
         return read_gray(path, max_megapixels=self.max_megapixels)
+
+
+def _kept_from(found: BlurMap, placed: BlurMap, files: dict[str, Path]) -> BlurMap:
+    """Return what a depth says, without what was measured or painted for this very photo."""
+    if "coc" in files:
+        placed = replace(placed, coc_diameter_px=found.coc_diameter_px, confidence=found.confidence)
+    if "coc" in files or "map" in files:
+        placed = replace(placed, in_focus_probability=found.in_focus_probability)
+    return placed
 
 
 def _beside(path: Path, kind: str) -> dict[str, Path]:

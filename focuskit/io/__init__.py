@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from focuskit.io.atomic import write_atomically
+from focuskit.io.depth import Depth, read_embedded_depth
 from focuskit.io.frame import Frame
 from focuskit.io.gray import read_gray
 from focuskit.io.metadata import read_exif
@@ -21,9 +22,11 @@ __all__ = [
     "DEFAULT_MAX_MEGAPIXELS",
     "PHOTO_SUFFIXES",
     "RAW_SUFFIXES",
+    "Depth",
     "Frame",
     "default_max_megapixels",
     "open_frame",
+    "read_embedded_depth",
     "read_exif",
     "read_gray",
     "read_photo",

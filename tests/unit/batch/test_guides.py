@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,8 +21,10 @@ from focuskit.blurmap import BlurMap
 from focuskit.detect import DETECTORS
 from focuskit.errors import InputError, PhotoUnreadableError, RangeError, ShapeError
 from focuskit.io import read_gray, read_photo
-from focuskit.photo import Photo
+from focuskit.photo import Exif, Photo
 from tests.scenes import SAMPLES
+from tests.unit.io._depth_heic import DISTANCE, save_heic_with_depth
+from tests.unit.io._make import picture
 
 SHOT = Shot("IMG_0001.jpg", SAMPLES / "IMG_0001.jpg", (SAMPLES / "IMG_0001.jpg",))
 HEIGHT, WIDTH = 60, 80
@@ -297,3 +301,133 @@ def test_an_untrusted_circle_of_confusion_contradicts_no_map_of_its_own(
     made = BlurMap(halves(1, 0, np.float32), nothing, nothing)
 
     assert blurred_where_told(made, measured=measured)[1] == share
+
+
+@pytest.fixture
+def portrait(tmp_path: Path) -> Shot:
+    """A HEIC whose depth is nearest at the right."""
+    ramp = np.tile(np.linspace(0, 255, 40), (30, 1)).astype(np.uint8)
+    return heic(tmp_path / "portrait.heic", ramp)
+
+
+def heic(path: Path, depth: NDArray[np.uint8], **options: Any) -> Shot:
+    save_heic_with_depth(path, np.full((HEIGHT, WIDTH, 3), 120, np.uint8), depth, **options)
+    return Shot(path.name, path, (path,))
+
+
+def test_the_depth_inside_a_photo_says_the_sides(photo: Photo, portrait: Shot) -> None:
+    told = Guides(focus=Spot.parse("50%,50%")).tell(portrait, photo, guessed)
+
+    assert told.sources == ("embedded depth", "detector")
+    assert told.notes == ()
+    assert told.kept is None
+    assert told.blur_map.side is not None
+    assert (told.blur_map.side[:, :36] == 1).all()
+    assert (told.blur_map.side[:, 44:] == -1).all()
+    assert told.blur_map.in_focus_probability[:, 40].min() == 1
+
+
+def test_the_depth_inside_gives_way_and_can_be_left_out(
+    photo: Photo, portrait: Shot, tmp_path: Path
+) -> None:
+    ramp = np.tile(np.linspace(0, 60000, WIDTH), (HEIGHT, 1)).astype(np.uint16)
+    depth, spot = save(tmp_path / "depth.png", ramp), Spot.parse("50%,50%")
+
+    given = Guides(depth=depth, focus=spot).tell(portrait, photo, guessed)
+    without = Guides(embedded=False, focus=spot).tell(portrait, photo, guessed)
+
+    assert given.sources == ("detector", str(depth))
+    assert given.blur_map.side is not None
+    assert (given.blur_map.side[:, 44:] == 1).all()
+    assert without.sources == ("detector",)
+    assert without.blur_map.side is None
+    assert without.kept == (40.0, 30.0)
+
+
+def test_a_depth_inside_that_does_not_fit_is_left_out_and_said(
+    photo: Photo, tmp_path: Path
+) -> None:
+    square = heic(tmp_path / "square.heic", np.full((40, 40), 90, np.uint8))
+
+    told = Guides().tell(square, photo, guessed)
+
+    assert told.sources == ("detector",)
+    assert "40×40 pixels and does not fit its 80×60" in told.notes[0]
+    assert "--depth" in told.notes[0]
+
+
+def test_a_damaged_depth_inside_does_not_stop_the_edit(photo: Photo, tmp_path: Path) -> None:
+    ramp = np.tile(np.linspace(0, 255, 48), (32, 1)).astype(np.uint8)
+    path = save_heic_with_depth(tmp_path / "damaged.heic", picture(64, 96), ramp)
+    path.write_bytes(path.read_bytes()[:-200] + bytes(200))
+    damaged = Shot(path.name, path, (path,))
+
+    told = Guides().tell(damaged, photo, guessed)
+
+    assert told.sources == ("detector",)
+    assert "depth image in it is damaged" in told.notes[0]
+
+
+def test_a_depth_inside_that_tells_nothing_names_the_way_out(photo: Photo, tmp_path: Path) -> None:
+    flat = heic(tmp_path / "flat.heic", np.full((30, 40), 90, np.uint8))
+
+    with pytest.raises(InputError, match=r"embedded depth is the same.*--no-embedded-depth"):
+        Guides(focus=Spot.parse("5,5")).tell(flat, photo, guessed)
+
+
+def test_metres_inside_a_photo_and_its_exif_ask_no_detector(tmp_path: Path) -> None:
+    exif = Exif(focal_length_mm=50, f_number=2, focus_distance_m=2, sensor_width_mm=36)
+    photo = Photo(np.full((HEIGHT, WIDTH, 3), 0.2, np.float32), exif=exif)
+    ramp = np.tile(np.linspace(0, 255, 40), (30, 1)).astype(np.uint8)
+    shot = heic(tmp_path / "metres.heic", ramp, kind=DISTANCE, z=(1.0, 11.0))
+
+    told = Guides().tell(shot, photo, refuse)
+
+    assert told.sources == ("embedded depth", "thin lens")
+    # f^2 / (N (s - f)) (1 - s / d) at d = 11 m, in pixels of 80 on 36 mm.
+    farthest = 50**2 / (2 * 1950) * (1 - 2 / 11) * 80 / 36
+    assert told.blur_map.coc_diameter_px[30, 79] == pytest.approx(farthest, rel=0.01)
+
+
+def test_a_measured_circle_outranks_the_lens(photo: Photo, portrait: Shot, tmp_path: Path) -> None:
+    coc = save(tmp_path / "x-coc.png", halves(0, 640, np.uint16))
+
+    told = Guides(coc=coc, focus=Spot.parse("10%,50%")).tell(portrait, photo, refuse)
+
+    assert told.sources == ("embedded depth", str(coc))
+    assert told.blur_map.coc_diameter_px.max() == 10
+    assert told.blur_map.side is not None
+    assert (told.blur_map.side[:, 44:] == -1).all()
+
+
+def everywhere(photo: Photo) -> BlurMap:
+    """A detector that finds all of it sharp, as phones draw it."""
+    ones = np.ones((photo.height, photo.width), np.float32)
+    return BlurMap(ones, ones * 0.5, ones)
+
+
+def test_a_photo_sharp_throughout_takes_the_cameras_focus_point(
+    photo: Photo, portrait: Shot
+) -> None:
+    pointed = replace(photo, exif=Exif(focus_point=(0.9, 0.5)))
+
+    told = Guides().tell(portrait, pointed, everywhere)
+
+    assert told.blur_map.in_focus_probability[30, 71] == 1
+    assert told.blur_map.in_focus_probability[30, 0] == 0
+    with pytest.raises(InputError, match=r"sharp at nearly all distances.*give --focus"):
+        Guides().tell(portrait, photo, everywhere)
+
+
+def test_what_shows_in_the_photo_outranks_the_cameras_word(photo: Photo, portrait: Shot) -> None:
+    def left(photo: Photo) -> BlurMap:
+        sharp = halves(0, 0, np.float32)
+        sharp[:, :10] = 1
+        return replace(everywhere(photo), in_focus_probability=sharp)
+
+    pointed = replace(photo, exif=Exif(focus_point=(0.9, 0.5)))
+
+    told = Guides().tell(portrait, pointed, left)
+
+    assert told.blur_map.in_focus_probability[30, 4] == 1
+    assert told.blur_map.in_focus_probability[30, 71] == 0

@@ -193,3 +193,36 @@ def test_adobe_rgb_by_exif_alone(tmp_path: Path) -> None:
     block[at : at + 4] = len(block).to_bytes(4, "little")
     assert says_adobe_rgb(bytes(block) + interoperability)
     assert not says_adobe_rgb(b"nonsense")
+
+
+@pytest.mark.parametrize(
+    ("orientation", "point"),
+    [
+        (1, (0.25, 0.1)),
+        (2, (0.75, 0.1)),
+        (3, (0.75, 0.9)),
+        (4, (0.25, 0.9)),
+        (5, (0.1, 0.25)),
+        (6, (0.9, 0.25)),
+        (7, (0.9, 0.75)),
+        (8, (0.1, 0.75)),
+    ],
+)
+def test_the_focus_point_turns_with_the_picture(
+    orientation: int, point: tuple[float, float]
+) -> None:
+    block = exif_block(orientation, t9214=(1500, 400, 300, 200), ta002=6000, ta003=4000)
+
+    for size in ((6000, 4000), (4000, 6000), (1500, 1000)):
+        exif = parse_exif(block.removeprefix(b"Exif\0\0"), "a.jpg", size=size)
+        assert exif.focus_point == pytest.approx(point)
+
+
+def test_a_focus_point_of_another_picture_is_none() -> None:
+    sides = {"ta002": 6000, "ta003": 4000}
+    outside = exif_of(t9214=(6400, 400), **sides)
+    cropped = exif_block(1, t9214=(1500, 400), ta002=6000, ta003=3000)
+    assert exif_of(t9214=(1500, 400), **sides).focus_point is not None
+    assert exif_of(t9214=(1500, 400)).focus_point is None
+    assert outside.focus_point is None
+    assert parse_exif(cropped[6:], "a.jpg", size=(6000, 4000)).focus_point is None
