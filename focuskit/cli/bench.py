@@ -19,6 +19,8 @@ from focuskit.cli._options import (
     WorkersOption,
 )
 from focuskit.cli._output import print_rows, progress_bar, report_problems, say, shots_or_exit
+from focuskit.cli.bench_bokeh import bokeh
+from focuskit.cli.bench_edits import edits
 
 if TYPE_CHECKING:
     from focuskit.batch.library import Problem, Shot
@@ -45,6 +47,10 @@ _ERRORS = ("detector", "coc_px", "median", "q1", "q3", "confident_median", "conf
 _TIMES = ("what", "minimum_ms", "median_ms", "ratio_of_minima", "ratio_of_medians")
 
 SeedOption = Annotated[int, typer.Option(min=0, help="Of all chance.")]
+
+
+bench.command()(bokeh)
+bench.command()(edits)
 
 
 @bench.callback()

@@ -1,4 +1,4 @@
-"""bench misfocus, coc and map."""
+"""bench misfocus, coc, map and edits."""
 
 from __future__ import annotations
 
@@ -173,3 +173,42 @@ def test_a_map_is_timed_against_decoding(focuskit: Run) -> None:
     assert (mapping["size_px"], mapping["repeats"]) == (48, 1)
     assert 0 < mapping["ratio_of_minima"] < 1
     assert decoding["ratio_of_minima"] == 1
+
+
+def test_edits_are_judged_on_drawn_scenes(focuskit: Run) -> None:
+    options = (
+        "--what",
+        "bokeh",
+        "--scenes",
+        "1",
+        "--set",
+        "development",
+        "--no-gegl",
+        "--no-blind",
+    )
+    means = focuskit("bench", "edits", *options, "--format", "json")
+    each = focuskit("bench", "edits", *options, "--each")
+
+    assert means.returncode == 0, means.stderr
+    assert "No DATA" in means.stderr
+    (row,) = json.loads(means.stdout)
+    assert (row["edit"], row["scenes"], row["above"]) == ("bokeh", 1, "1/1")
+    assert row["psnr"] > row["gaussian_psnr"] > row["nothing_psnr"]
+    assert row["band_psnr"] > row["gaussian_band_psnr"]
+    assert 0 < row["nothing_ssim"] < row["ssim"] <= 1
+    header, *lines = each.stdout.splitlines()
+    assert header.split()[:4] == ["edit", "scene", "psnr", "ssim"]
+    assert "ssim" not in header.split()[4:]
+    assert [line.split()[:2] for line in lines] == [["bokeh", "drawn-00"]]
+
+
+def test_edits_that_need_real_photos_say_so(focuskit: Run, tmp_path: Path) -> None:
+    (tmp_path / "sharp").mkdir()
+
+    none = focuskit("bench", "edits", "--what", "refocus")
+    empty = focuskit("bench", "edits", tmp_path, "--what", "magnify", "--scenes", "1")
+
+    for answer, message in ((none, "give their folder as DATA"), (empty, "holds 0 photos (.jpg)")):
+        assert (answer.returncode, answer.stdout) == (1, "")
+        assert message in answer.stderr
+        assert "Traceback" not in answer.stderr
