@@ -26,7 +26,14 @@ from focuskit.optics.noise import measure_noise
 from focuskit.training.example import Example
 from focuskit.training.pairs import MIN_FINE_RATIO, develop, gray_of, settle
 
-__all__ = ["EXCLUDED_SWEEPS", "MAX_FRAMES_PER_SWEEP", "read_sweeps"]
+__all__ = [
+    "EXCLUDED_SWEEPS",
+    "MAX_FRAMES_PER_SWEEP",
+    "Sweep",
+    "read_sweep",
+    "read_sweeps",
+    "scene_of_sweep",
+]
 
 _LOG = logging.getLogger(__name__)
 _LOG.addHandler(logging.NullHandler())
@@ -80,7 +87,7 @@ def read_sweeps(path: Path) -> list[Example]:
         try:
             if folder.name in EXCLUDED_SWEEPS:
                 raise InputError(EXCLUDED_SWEEPS[folder.name])
-            examples += _examples(_read_sweep(folder), _SCENES.get(folder.name, folder.name))
+            examples += _examples(read_sweep(folder), scene_of_sweep(folder.name))
         except FocuskitError as exc:
             _LOG.warning("The sweep %s is left out: %s", folder.name, exc)
     if not examples:
@@ -89,7 +96,7 @@ def read_sweeps(path: Path) -> list[Example]:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Sweep:
+class Sweep:
     """The frames of a scene, halved, near to far.
 
     Attributes:
@@ -103,7 +110,18 @@ class _Sweep:
     depth: NDArray[np.int32]
 
 
-def _read_sweep(folder: Path) -> _Sweep:
+def scene_of_sweep(name: str) -> str:
+    """Return what the sweep in a folder of this name must not be split from."""
+    return _SCENES.get(name, name)
+
+
+def read_sweep(folder: Path) -> Sweep:
+    """Read all frames of one sweep.
+
+    Raises:
+        InputError: there are too few of them.
+        PhotoUnreadableError, ShapeError: a file is damaged or of another size.
+    """
     files = sorted((int(found[1]), file) for file in folder.iterdir() if (found := _frame(file)))
     if len(files) < _MIN_FRAMES:
         raise InputError(f"{len(files)} frames found; at least {_MIN_FRAMES} are needed.")
@@ -119,7 +137,7 @@ def _read_sweep(folder: Path) -> _Sweep:
         frames.append(_halved(frame, cv2.INTER_AREA))
     numbers = np.array([number for number, _ in files], np.int32)
     # The mean of a near and a far frame's number would be a frame that shows neither.
-    return _Sweep(numbers, frames, _halved(depth, cv2.INTER_NEAREST).astype(np.int32))
+    return Sweep(numbers, frames, _halved(depth, cv2.INTER_NEAREST).astype(np.int32))
 
 
 def _frame(file: Path) -> re.Match[str] | None:
@@ -142,7 +160,7 @@ def _read_depth(path: Path) -> NDArray[np.uint8]:
 class _Sharpness:
     """How sharp every pixel of every frame is, compared with its sharpest frame."""
 
-    def __init__(self, sweep: _Sweep) -> None:
+    def __init__(self, sweep: Sweep) -> None:
         grays = [gray_of(frame) for frame in sweep.frames]
         noise = min(measure_noise(gray) for gray in grays)
         energies = [gradient_energies(gray, noise) for gray in grays]
@@ -158,7 +176,7 @@ class _Sharpness:
         self.clipped: Mask = np.max([_pooled(gray) for gray in grays], axis=0) > _CLIPPED
 
 
-def _examples(sweep: _Sweep, scene: str) -> list[Example]:
+def _examples(sweep: Sweep, scene: str) -> list[Example]:
     sharpness = _Sharpness(sweep)
     inside = _inside(sweep.depth.shape)
     usable = ~sharpness.flat & ~sharpness.clipped & inside
@@ -180,13 +198,13 @@ def _examples(sweep: _Sweep, scene: str) -> list[Example]:
     return examples
 
 
-def _away(sweep: _Sweep, sharpness: _Sharpness, index: int) -> NDArray[np.int32]:
+def _away(sweep: Sweep, sharpness: _Sharpness, index: int) -> NDArray[np.int32]:
     """How many frames away from the sharpest one, (2, H, W): as given and as measured."""
     away = np.abs(np.stack([sweep.depth, sharpness.peak]) - sweep.numbers[index])
     return np.asarray(away, np.int32)
 
 
-def _reach(sweep: _Sweep, sharpness: _Sharpness, usable: Mask) -> tuple[int, int]:
+def _reach(sweep: Sweep, sharpness: _Sharpness, usable: Mask) -> tuple[int, int]:
     """Up to how many frames away half the pixels stay sharp, and from where on most are blurred."""
     away = np.abs(sweep.depth[None] - sweep.numbers[:, None, None])
     last = int(sweep.numbers[-1] - sweep.numbers[0])
