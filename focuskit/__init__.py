@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from focuskit.blurmap import BlurMap
     from focuskit.detect import DETECTORS
     from focuskit.edit import OPERATIONS
-    from focuskit.edit.api import bokeh, magnify
+    from focuskit.edit.api import bokeh, deblur, magnify, refocus
     from focuskit.errors import FocuskitError
     from focuskit.io import read_photo, read_preview, write_photo
     from focuskit.photo import Exif, Photo
@@ -33,9 +33,11 @@ __all__ = [
     "Photo",
     "__version__",
     "bokeh",
+    "deblur",
     "magnify",
     "read_photo",
     "read_preview",
+    "refocus",
     "write_photo",
 ]
 
@@ -47,9 +49,11 @@ _HOMES = {
     "OPERATIONS": "focuskit.edit",
     "Photo": "focuskit.photo",
     "bokeh": "focuskit.edit.api",
+    "deblur": "focuskit.edit.api",
     "magnify": "focuskit.edit.api",
     "read_photo": "focuskit.io",
     "read_preview": "focuskit.io",
+    "refocus": "focuskit.edit.api",
     "write_photo": "focuskit.io",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import focuskit
+from focuskit.batch.clicked import kept_at
 from focuskit.batch.compare import compare_sheet
 from focuskit.batch.extras import EXTRAS
 from focuskit.batch.fitting import blurred_where_told
@@ -18,10 +20,13 @@ from focuskit.batch.library import Shot
 from focuskit.batch.naming import Naming
 from focuskit.batch.pictures import shrunk
 from focuskit.batch.together import Content, write_together
-from focuskit.blurmap import BlurMap
-from focuskit.detect import DEFAULT_DETECTOR, DETECTORS
+from focuskit.blurmap import NOTHING_IN_FOCUS_SHARE, BlurMap
+from focuskit.color import encoded_gray
+from focuskit.detect import DEFAULT_DETECTOR, DETECTORS, Detector
 from focuskit.edit import OPERATIONS, Edited
+from focuskit.errors import InputError
 from focuskit.io import open_frame, read_photo, write_photo
+from focuskit.optics.blind import smallest_resolvable_coc_px, with_edges
 from focuskit.photo import Photo
 
 __all__ = ["PREVIEW_PX", "Edit", "Record", "edit_shot"]
@@ -34,6 +39,8 @@ PREVIEW_PX = 1600
 
 _ADD_BLUR = ("bokeh", "magnify")
 _SHEET_QUALITY = 90
+# What there is to show only if something changed.
+_PICTURES = ("photo", "compare")
 # Until the operation begins to tell how far it is.
 _MAP_SHARE = 0.15
 _NOTE_FROM_SHARE = 0.01
@@ -88,7 +95,7 @@ def edit_shot(edit: Edit, shot: Shot, tick: Tick | None = None) -> Record:
     # What does not fit the photo is said before the work.
     settings = edit.settings(photo)
     protect = edit.guides.protect(photo)
-    told = edit.guides.tell(shot, photo, DETECTORS.get(edit.detector))
+    told = edit.guides.tell(shot, photo, _detector(edit))
     blur_map, notes = _ready(edit, photo, told)
     operation = OPERATIONS.get(edit.operation)
     edited = operation(
@@ -99,10 +106,12 @@ def edit_shot(edit: Edit, shot: Shot, tick: Tick | None = None) -> Record:
         tick=_later(tick),
         **settings,
     )
+    if "photo" in targets:
+        notes = (*notes, *_hardly_changed(edit, edited.changed_share))
+    if edit.operation == "deblur" and edited.changed_share == 0:
+        targets = {kind: path for kind, path in targets.items() if kind not in _PICTURES}
     files = _contents(edit, targets, photo, edited, blur_map)
     write_together(files, overwrite=edit.naming.overwrite)
-    if edited.changed_share == 0 and "photo" in targets:
-        notes = (*notes, "Nothing changed: the result is the photo as it was.")
     return {
         "schema": 1,
         "shot": shot.name,
@@ -113,6 +122,7 @@ def edit_shot(edit: Edit, shot: Shot, tick: Tick | None = None) -> Record:
         "height": photo.height,
         "scale": round(photo.scale, 4),
         "map": [edit.detector if each == "detector" else each for each in told.sources],
+        "smallest_coc_px": _smallest(photo),
         "changed_share": round(edited.changed_share, 4),
         "notes": [*notes, *edited.notes],
         "file": str(next(iter(targets.values()))),
@@ -130,11 +140,20 @@ def _read(shot: Shot, edit: Edit) -> Photo:
     return shrunk(frame.photo(), PREVIEW_PX)
 
 
+def _detector(edit: Edit) -> Detector:
+    detector = DETECTORS.get(edit.detector)
+    return lambda photo: with_edges(encoded_gray(photo), detector(photo))
+
+
 def _ready(edit: Edit, photo: Photo, told: Told) -> tuple[BlurMap, tuple[str, ...]]:
     """Return the map as the operation needs it, and what there is to say about it."""
-    notes: tuple[str, ...] = ()
+    notes = told.notes
     if photo.decoded_from == "preview":
-        notes = ("Made from the camera's own preview; the full edit starts from the RAW.",)
+        notes = (*notes, "Made from the camera's own preview; the full edit starts from the RAW.")
+    if edit.operation in _ADD_BLUR:
+        notes = (*notes, *_check_in_focus(told))
+    if told.kept is not None:
+        return _kept(edit, told, told.kept), notes
     if not (told.painted and edit.operation in _ADD_BLUR):
         return told.blur_map, notes
     raised, share = blurred_where_told(told.blur_map, measured=told.measured)
@@ -145,6 +164,54 @@ def _ready(edit: Edit, photo: Photo, told: Told) -> tuple[BlurMap, tuple[str, ..
             "little blur was assumed there.",
         )
     return raised, notes
+
+
+def _check_in_focus(told: Told) -> tuple[str, ...]:
+    """Refuse a photo without anything in focus, all of which would be blurred."""
+    share = told.blur_map.in_focus_share
+    if share == 0:
+        found = "The map calls nothing" if told.painted else "Nothing in this photo is"
+        raise InputError(
+            f"{found} in focus, so that all of it would be blurred: paint a map (white = shall "
+            "stay sharp) and give it with --map."
+        )
+    if share < NOTHING_IN_FOCUS_SHARE:
+        return (f"Only {share:.1%} of the picture is in focus; the rest was blurred.",)
+    return ()
+
+
+def _kept(edit: Edit, told: Told, point: tuple[float, float]) -> BlurMap:
+    if edit.operation not in _ADD_BLUR:
+        raise InputError(
+            "--focus tells which distance of a depth is in focus, and no depth is known of this "
+            "photo: give one with --depth, or leave out --focus."
+        )
+    if told.painted and not told.measured:
+        raise InputError(
+            "The map from --map says already what is in focus, and no depth is known of this "
+            "photo: leave out --focus, or give --depth."
+        )
+    return kept_at(told.blur_map, point)
+
+
+def _hardly_changed(edit: Edit, share: float) -> tuple[str, ...]:
+    if share == 0 and edit.operation == "deblur":
+        return ("No photo was written, for it would be the same as before.",)
+    if share == 0:
+        return ("Nothing changed: the result is the photo as it was.",)
+    if share < _NOTE_FROM_SHARE and edit.operation in _ADD_BLUR:
+        return (
+            f"Only {share:.2%} of the picture changed, for hardly anything in it is out of focus: "
+            "to blur a background that is sharp, paint a map (white = shall stay sharp) and give "
+            "it with --map.",
+        )
+    return ()
+
+
+def _smallest(photo: Photo) -> float | None:
+    """Return the smallest circle of confusion that the photo can show, where that is known."""
+    smallest = smallest_resolvable_coc_px(encoded_gray(photo))
+    return round(smallest, 2) if math.isfinite(smallest) else None
 
 
 def _later(tick: Tick | None) -> Tick | None:

@@ -16,7 +16,7 @@ from focuskit.cli.bench import bench
 from focuskit.cli.cull import cull
 from focuskit.cli.detect import detect
 from focuskit.cli.doctor import doctor
-from focuskit.cli.edit import bokeh, magnify
+from focuskit.cli.edit import bokeh, deblur, magnify, refocus
 from focuskit.cli.evaluate import evaluate
 from focuskit.cli.names import names
 from focuskit.cli.run import run
@@ -62,6 +62,8 @@ app.command()(score)
 app.command()(detect)
 app.command()(magnify)
 app.command()(bokeh)
+app.command()(deblur)
+app.command()(refocus)
 app.command()(run)
 app.command()(evaluate)
 app.command()(train)

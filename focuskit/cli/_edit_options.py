@@ -17,6 +17,7 @@ from focuskit.cli._options import (
     DetectorOption,
     Device,
     DeviceOption,
+    EmbeddedDepthOption,
     FileKindOption,
     FocusOption,
     Format,
@@ -51,6 +52,7 @@ class Shared:
     map_file: MapOption = None
     coc_file: CocOption = None
     depth_file: DepthOption = None
+    embedded_depth: EmbeddedDepthOption = True
     focus: FocusOption = None
     mask_file: MaskOption = None
     detector: DetectorOption = ""

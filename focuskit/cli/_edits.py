@@ -95,15 +95,12 @@ def _guides(shared: Shared) -> Guides:
     focus = None
     if shared.focus is not None:
         text = shared.focus
-        if shared.depth_file is None:
-            raise typer.BadParameter(
-                "says where a depth is in focus; give --depth too.", param_hint="--focus"
-            )
         focus = parsed(lambda: Spot.parse(text), "--focus")
     return Guides(
         map=shared.map_file,
         coc=shared.coc_file,
         depth=shared.depth_file,
+        embedded=shared.embedded_depth,
         focus=focus,
         mask=shared.mask_file,
         max_megapixels=shared.max_megapixels,

@@ -19,6 +19,7 @@ __all__ = [
     "DetectorsOption",
     "Device",
     "DeviceOption",
+    "EmbeddedDepthOption",
     "FileKind",
     "FileKindOption",
     "FocusOption",
@@ -171,13 +172,25 @@ DepthOption = Annotated[
     typer.Option(
         "--depth",
         help="Grey picture, larger = farther: says what is behind and what before the plane of "
-        "focus, and without --map and --coc by how much. Floating point: distances.",
+        "focus, and without --map and --coc by how much. Floating point: distances; in mm or m "
+        "they give the blur by the lens itself where EXIF holds focal length, f-number, focus "
+        "distance and sensor.",
+    ),
+]
+EmbeddedDepthOption = Annotated[
+    bool,
+    typer.Option(
+        "--embedded-depth/--no-embedded-depth",
+        help="Use the depth that phones store inside HEIC photos, where --depth gives no other.",
     ),
 ]
 FocusOption = Annotated[
     str | None,
     typer.Option(
-        "--focus", metavar="X,Y", help="A point that is in focus, for --depth; default: the map's."
+        "--focus",
+        metavar="X,Y",
+        help="A point that is in focus; default: the map's. Without a depth, what is as sharp "
+        "there or sharper stays, and the rest is blurred by what it is blurred beyond that.",
     ),
 ]
 MaskOption = Annotated[

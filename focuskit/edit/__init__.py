@@ -15,3 +15,5 @@ Operation = Callable[..., Edited]
 OPERATIONS: Registry[Operation] = Registry("operation", "focuskit.operations")
 OPERATIONS.add("magnify", "focuskit.edit.magnify:magnify", "more of the blur that is there")
 OPERATIONS.add("bokeh", "focuskit.edit.bokeh:bokeh", "background blur as of a wider aperture")
+OPERATIONS.add("refocus", "focuskit.edit.refocus:refocus", "the plane of focus moved elsewhere")
+OPERATIONS.add("deblur", "focuskit.edit.deblur:deblur", "blur taken back where it is worth it")

@@ -1,122 +1,63 @@
 """The edits as functions from photo to photo: what `import focuskit` offers.
 
-The functions in the modules beside this one return an `Edited`, which also tells how far restored
-detail is to be believed, and what there is to say.
+Each has its home in the module of its name beside this one, where it returns an `Edited`, which
+also tells how far restored detail is to be believed, and what there is to say. Here the same
+function, with the same parameters and the same words about them, returns the photo alone.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec
 
-import numpy as np
-from numpy.typing import NDArray
-
-from focuskit.blurmap import BlurMap
 from focuskit.edit.bokeh import bokeh as _bokeh
+from focuskit.edit.deblur import Deblurred
+from focuskit.edit.deblur import deblur as _deblur
+from focuskit.edit.edited import Edited
 from focuskit.edit.magnify import magnify as _magnify
-from focuskit.optics.psf import Aperture
+from focuskit.edit.refocus import refocus as _refocus
+from focuskit.errors import InputError
 from focuskit.photo import Photo
 
-__all__ = ["bokeh", "magnify"]
+__all__ = ["bokeh", "deblur", "magnify", "refocus"]
 
-Map = NDArray[np.float32]
-Tick = Callable[[float], None]
+P = ParamSpec("P")
 
 
-def magnify(
-    photo: Photo,
-    blur_map: BlurMap,
-    *,
-    factor: float = 2.0,
-    aperture: Aperture | None = None,
-    highlights: float = 0.5,
-    grain: bool = True,
-    protect: Map | None = None,
-    device: str = "cpu",
-    tick: Tick | None = None,
-) -> Photo:
-    """Return the photo with every circle of confusion `factor` times as large.
+def _photo_of(operation: Callable[P, Edited]) -> Callable[P, Photo]:
+    """Return an operation that gives its photo only."""
 
-    Args:
-        photo: in linear light.
-        blur_map: of this photo, at its size.
-        factor: 1, which changes nothing, to 20.
-        aperture: shape of the discs; None for an open round one.
-        highlights: how much light clipped highlights get back before they are blurred, 0 to 1.
-        grain: whether blurred parts get the photo's noise again.
-        protect: (H, W) float32 in [0, 1], 1 where nothing may change; None = nowhere.
-        device: where to render: "cpu" or "cuda".
-        tick: told the share that is done, in [0, 1].
+    @wraps(operation)
+    def edit(*args: P.args, **kwargs: P.kwargs) -> Photo:
+        return operation(*args, **kwargs).photo
 
-    Returns:
-        A new photo of the same size; EXIF comes along, and what is in focus is bit-identical.
+    # What is found under this name, for pickle; and what help() and editors show.
+    edit.__module__ = __name__
+    shown = inspect.signature(operation).replace(return_annotation="Photo")
+    edit.__signature__ = shown  # type: ignore[attr-defined]
+    edit.__annotations__ = operation.__annotations__ | {"return": Photo}
+    return edit
 
-    Raises:
-        RangeError: `factor` or `highlights` is out of range.
-        ShapeError: map or mask belong to a picture of another size.
-        InputError: nothing in the photo is out of focus.
-        DeviceError: the device is absent.
+
+def _worth_it(operation: Callable[P, Deblurred]) -> Callable[P, Edited]:
+    """Return the operation with an InputError where it finds nothing worth its while.
+
+    A photo alone could not tell that, and would come back silently unchanged.
     """
-    return _magnify(
-        photo,
-        blur_map,
-        factor=factor,
-        aperture=aperture,
-        highlights=highlights,
-        grain=grain,
-        protect=protect,
-        device=device,
-        tick=tick,
-    ).photo
+
+    @wraps(operation)
+    def edit(*args: P.args, **kwargs: P.kwargs) -> Edited:
+        edited = operation(*args, **kwargs)
+        if not edited.regions.kept:
+            raise InputError(" ".join(edited.notes))
+        return edited
+
+    return edit
 
 
-def bokeh(
-    photo: Photo,
-    blur_map: BlurMap,
-    *,
-    f_number: float | None = None,
-    strength: float | None = None,
-    aperture: Aperture | None = None,
-    highlights: float = 0.5,
-    grain: bool = True,
-    protect: Map | None = None,
-    device: str = "cpu",
-    tick: Tick | None = None,
-) -> Photo:
-    """Return the photo with its background blurred as a wider aperture would have.
-
-    Args:
-        photo: in linear light.
-        blur_map: of this photo, at its size.
-        f_number: as of which the blur shall look, 0.5 to 64 and below the photo's own in its EXIF.
-        strength: instead, the diameter of the background's circle of confusion in per cent of the
-            picture's diagonal, above 0 to 10; 2 is a portrait lens wide open.
-        aperture: shape of the discs; None for an open round one.
-        highlights: how much light clipped highlights get back before they are blurred, 0 to 1.
-        grain: whether blurred parts get the photo's noise again.
-        protect: (H, W) float32 in [0, 1], 1 where nothing may change; None = nowhere.
-        device: where to render: "cpu" or "cuda".
-        tick: told the share that is done, in [0, 1].
-
-    Returns:
-        A new photo of the same size; EXIF comes along, and what is in focus is bit-identical.
-
-    Raises:
-        InputError: neither or both of `f_number` and `strength`, or there is no blur to add.
-        CameraDataError: an f-number was asked for, and the photo's EXIF holds none.
-        RangeError: a setting is out of range, or the f-number asks for less blur than there is.
-        ShapeError: map or mask belong to a picture of another size.
-        DeviceError: the device is absent.
-    """
-    return _bokeh(
-        photo,
-        blur_map,
-        f_number=f_number,
-        strength=strength,
-        aperture=aperture,
-        highlights=highlights,
-        grain=grain,
-        protect=protect,
-        device=device,
-        tick=tick,
-    ).photo
+bokeh = _photo_of(_bokeh)
+deblur = _photo_of(_worth_it(_deblur))
+magnify = _photo_of(_magnify)
+refocus = _photo_of(_refocus)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import pickle
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import focuskit
 from focuskit.blurmap import BlurMap
 from focuskit.edit import OPERATIONS, Edited
 from focuskit.errors import FocuskitError, ShapeError
@@ -80,6 +82,7 @@ def _settings(name: str, photo: Photo) -> dict[str, Any]:
         "strength": 8.0,
         "point": (0.75 * (photo.width - 1), 0.5 * (photo.height - 1)),
         "apply": True,
+        "background": True,
     }
     takes = inspect.signature(OPERATIONS.get(name)).parameters
     return {setting: value for setting, value in known.items() if setting in takes}
@@ -177,3 +180,22 @@ def test_other_memory_layouts(name: str) -> None:
     first, second = (_asked(name, each, _map_of(each)) for each in (flipped, plain))
 
     assert np.array_equal(first.photo.rgb, second.photo.rgb)
+
+
+@pytest.mark.parametrize(
+    "name", [row.name for row in OPERATIONS if row.target.startswith("focuskit.")]
+)
+def test_the_same_function_is_offered_by_the_package_and_gives_the_photo(name: str) -> None:
+    offered, operation = getattr(focuskit, name), OPERATIONS.get(name)
+    photo = as_photo(_picture("scene"))
+    blur_map = _map_of(photo)
+    shown = inspect.signature(offered)
+
+    made = offered(photo, blur_map, **_settings(name, photo))
+
+    assert name in focuskit.__all__
+    assert shown.parameters == inspect.signature(operation).parameters
+    assert get_type_hints(offered)["return"] is Photo
+    assert inspect.getdoc(offered) == inspect.getdoc(operation)
+    assert pickle.loads(pickle.dumps(offered)) is offered
+    assert np.array_equal(made.rgb, _asked(name, photo, blur_map).photo.rgb)

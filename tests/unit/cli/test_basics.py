@@ -10,8 +10,8 @@ from focuskit.cull.decide import Thresholds
 from tests.scenes import SAMPLES
 from tests.unit.cli.conftest import Run
 
-COMMANDS = ["bench", "bokeh", "cull", "detect", "doctor", "evaluate", "magnify", "names", "run"]
-COMMANDS += ["score"]
+COMMANDS = ["bench", "bokeh", "cull", "deblur", "detect", "doctor", "evaluate", "magnify", "names"]
+COMMANDS += ["refocus", "run", "score", "train"]
 
 
 def test_help_lists_every_command(focuskit: Run) -> None:

@@ -1,0 +1,44 @@
+"""What an edit of one photo is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+import focuskit
+from focuskit.batch.edits import Edit, edit_shot
+from focuskit.batch.library import Shot
+from focuskit.batch.naming import Naming
+from focuskit.color import encoded_gray
+from focuskit.detect import DETECTORS
+from focuskit.io import read_photo
+from focuskit.optics.blind import smallest_resolvable_coc_px, with_edges
+from tests.scenes import blurred, make_scene
+
+WIDTH, HEIGHT = 2100, 80
+
+
+def test_the_edges_of_a_large_photo_have_a_say(
+    tmp_path: Path, save_jpeg: Callable[..., Path]
+) -> None:
+    scene = np.tile(make_scene(HEIGHT, WIDTH // 6, seed=3), (1, 6, 1))
+    scene[:, WIDTH // 2 :] = blurred(scene, 5.0)[:, WIDTH // 2 :]
+    path = save_jpeg("large.jpg", scene)
+    shot = Shot(path.name, path, (path,))
+    naming = Naming(folder=tmp_path / "out", shots=(shot,), kind="tif", bits=32)
+
+    record = edit_shot(
+        Edit("magnify", naming, settings=lambda _: {"grain": False}, detector="reblur"), shot
+    )
+
+    photo = read_photo(path)
+    alone = DETECTORS.get("reblur")(photo)
+    both = with_edges(encoded_gray(photo), alone)
+    made = read_photo(record["file"]).rgb
+    expected, without = (focuskit.magnify(photo, each, grain=False).rgb for each in (both, alone))
+    assert np.abs(made - expected).max() < 1e-5
+    assert np.abs(made - without).max() > 1e-3
+    smallest = smallest_resolvable_coc_px(encoded_gray(photo))
+    assert record["smallest_coc_px"] == round(smallest, 2)
