@@ -34,7 +34,7 @@ __all__ = ["PREVIEW_PX", "Edit", "Record", "edit_shot"]
 Record = dict[str, Any]
 Tick = Callable[[float], None]
 
-PREVIEW_PX = 1600
+PREVIEW_PX = 1024
 """The longer side of the photo that previews are made from, at most."""
 
 _ADD_BLUR = ("bokeh", "magnify")

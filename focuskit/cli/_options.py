@@ -200,7 +200,7 @@ PreviewOption = Annotated[
     bool,
     typer.Option(
         "--preview",
-        help="Quickly, on the photo made at most 1600 px long; results are called -preview.",
+        help="Quickly, on the photo made at most 1024 px long; results are called -preview.",
     ),
 ]
 CompareOption = Annotated[

@@ -17,13 +17,8 @@ from numpy.typing import NDArray
 from focuskit.blurmap import BlurMap
 from focuskit.check import check_map
 from focuskit.edit.edited import Edited
-from focuskit.edit.regions import SURE_FROM, Regions, find_regions
-from focuskit.optics.deconvolve import (
-    GUESSED_ERROR,
-    MEASURED_ERROR,
-    MOST_TRUST,
-    deconvolve,
-)
+from focuskit.edit.regions import Regions, error_of, find_regions
+from focuskit.optics.deconvolve import GUESSED_ERROR, MOST_TRUST, deconvolve
 from focuskit.photo import Photo
 
 __all__ = ["Deblurred", "deblur"]
@@ -32,7 +27,7 @@ Map = NDArray[np.float32]
 
 _EDGE_PX, _EDGE_COCS = 2.0, 0.5
 # Where the blur is a guess, less than all of the change gains more on average.
-_GUESSED_STRENGTH = 0.6
+_GUESSED_STRENGTH = 0.7
 _WHY = {
     "sharp": "is in focus or nearly so",
     "clipped": "is clipped",
@@ -96,17 +91,17 @@ def deblur(
             tick(1.0)
         return Deblurred(photo, confidence, _notes(regions), 0.0, regions)
     inside = regions.labels > 0
-    guessed = float(blur_map.confidence[inside].mean()) < SURE_FROM
+    coc_error = error_of(blur_map, inside)
     restored = deconvolve(
         photo.rgb,
         regions.coc_px,
         noise=regions.noise,
-        coc_error=GUESSED_ERROR if guessed else MEASURED_ERROR,
+        coc_error=coc_error,
         where=inside,
         tick=_later(tick),
     )
     confidence = restored.confidence * _fading(regions)
-    if guessed:
+    if coc_error >= GUESSED_ERROR:
         confidence *= np.float32(_GUESSED_STRENGTH)
     if protect is not None:
         confidence = np.where(protect >= 1, np.float32(0), confidence * (1 - protect))

@@ -30,10 +30,11 @@ Image = NDArray[np.float32]
 Map = NDArray[np.float32]
 
 # Encoders clip at 1; from here on a value may stand for more.
-_CLIPPED_FROM = 0.85
+_CLIPPED_FROM = 0.9
 _MOST_GAIN = 12.0
-# A spot fills less than this share of the window around it.
-_SPOT_SHARE, _SPOT_WINDOW, _SPOT_CELLS = 0.25, 0.02, 400
+# A lamp fills less than this share of the window around it, and the window's mean stays below this
+# level; both times the amount asked for.
+_SPOT_SHARE, _DARK, _SPOT_WINDOW, _SPOT_CELLS = 0.2, 0.4, 0.02, 400
 # Blur of this size has taken all grain.
 _GRAINLESS_COC_PX = 3.0
 _STRIP = 64
@@ -173,12 +174,13 @@ def highlight_gain(light: Image, amount: float) -> Map | None:
     """Return by how much clipped light was brighter than a file can say.
 
     A lamp that a file holds as 1 was many times brighter; spread over a disc, the 1 would vanish.
-    The factor rises smoothly from 1 at 85 % of white to 1 + 12·amount at white, but only of small
-    spots: a white sky is as bright as it looks.
+    The factor rises smoothly from 1 at 90 % of white to 1 + 12·amount at white, but only of small
+    spots amid darkness: white paint, paper and sky are as bright as they look. The larger the
+    amount, the brighter the surroundings may be.
 
     Args:
         light: (H, W, 3) linear light, white at 1.
-        amount: 0 = none, 1 = as of lamps.
+        amount: 0 = none, 0.5 = lamps at night, 1 = also the sun in leaves.
 
     Returns:
         (H, W) float32, >= 1; None where it is 1 throughout.
@@ -195,6 +197,9 @@ def highlight_gain(light: Image, amount: float) -> Map | None:
     if max(by_strips(len(level), find)) <= _CLIPPED_FROM:
         return None
     around = _around(_rise(level))
+    spot = np.clip(1 - around / np.float32(_SPOT_SHARE * amount), 0, 1)
+    surroundings = _around(np.minimum(level, np.float32(1)))
+    spot *= np.clip(2 - surroundings * np.float32(2 / (_DARK * amount)), 0, 1)
     gain = level
 
     def brighten(rows: slice) -> None:
@@ -203,7 +208,7 @@ def highlight_gain(light: Image, amount: float) -> Map | None:
         if rise.any():
             rise *= rise * rise
             rise *= level[rows] <= np.float32(1.001)
-            rise *= np.clip(1 - around[rows] / np.float32(_SPOT_SHARE), 0, 1)
+            rise *= spot[rows]
             rise *= np.float32(_MOST_GAIN * amount)
         gain[rows] = rise + 1
 

@@ -25,7 +25,12 @@ from focuskit.edit.field import coc_field
 from focuskit.edit.finish import finished
 from focuskit.edit.plane import Moves, Plane, moves_to, plane_at_point, plane_in_box, plane_of_coc
 from focuskit.errors import InputError
-from focuskit.optics.deconvolve import LEAST_COC_PX, deconvolve
+from focuskit.optics.deconvolve import (
+    GUESSED_ERROR,
+    LEAST_COC_PX,
+    MEASURED_ERROR,
+    deconvolve,
+)
 from focuskit.optics.light_noise import measure_light_noise
 from focuskit.optics.psf import Aperture
 from focuskit.optics.render import IDENTITY_BELOW_COC_PX
@@ -50,6 +55,8 @@ _RESTORED_CONFIDENCE = np.float32(0.65)
 _BLURRED_CONFIDENCE = np.float32(0.4)
 _RIM_CONFIDENCE = np.float32(0.5)
 _BELIEVED_FROM = 0.5
+# A map as confident as this was measured or told, not guessed.
+_MEASURED_FROM = 0.99
 
 
 def refocus(
@@ -110,7 +117,7 @@ def refocus(
     if protect is not None:
         moves = moves.without(protect >= 1)
     ticks = _Ticks(tick)
-    restored, believed = _restored(photo, moves, aperture, ticks.first)
+    restored, believed = _restored(photo, moves, aperture, _coc_error(blur_map, moves), ticks.first)
     made = finished(
         restored,
         moves.added_px,
@@ -168,8 +175,15 @@ class _Ticks:
             self._tick(_RESTORING_SHARE + (1 - _RESTORING_SHARE) * share)
 
 
+def _coc_error(blur_map: BlurMap, moves: Moves) -> float:
+    """Return how far the blur to be taken back may be wrong, as a share of itself."""
+    band = moves.nearness >= _BELIEVED_FROM
+    sure = band.any() and float(blur_map.confidence[band].mean()) >= _MEASURED_FROM
+    return MEASURED_ERROR if sure else GUESSED_ERROR
+
+
 def _restored(
-    photo: Photo, moves: Moves, aperture: Aperture | None, tick: Tick
+    photo: Photo, moves: Moves, aperture: Aperture | None, coc_error: float, tick: Tick
 ) -> tuple[Photo, Map]:
     """Return the photo with its new plane sharpened where that can be believed, and how far."""
     if float(moves.removed_px.max()) < LEAST_COC_PX:
@@ -179,6 +193,7 @@ def _restored(
         np.minimum(moves.removed_px, np.float32(_MOST_REMOVED_PX)),
         noise=measure_light_noise(photo.rgb),
         aperture=aperture,
+        coc_error=coc_error,
         tick=tick,
     )
     sure = found.confidence * moves.nearness

@@ -17,13 +17,18 @@ from numpy.typing import NDArray
 
 from focuskit.blurmap import BlurMap
 from focuskit.edit.field import coc_field
-from focuskit.edit.refine import best_scale
-from focuskit.optics.deconvolve import HARDEST_COC_PX, LEAST_COC_PX, clipped
+from focuskit.optics.deconvolve import (
+    GUESSED_ERROR,
+    HARDEST_COC_PX,
+    LEAST_COC_PX,
+    MEASURED_ERROR,
+    clipped,
+)
 from focuskit.optics.gain import Gain, expected_gains
 from focuskit.optics.light_noise import LightNoise, measure_light_noise
 from focuskit.photo import Photo
 
-__all__ = ["LEAST_GAIN_DB", "SURE_FROM", "Region", "Regions", "find_regions"]
+__all__ = ["LEAST_GAIN_DB", "SURE_FROM", "Region", "Regions", "error_of", "find_regions"]
 
 Map = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -112,7 +117,6 @@ def find_regions(
     noise = measure_light_noise(photo.rgb)
     allowed = None if protect is None else protect < 1
     labels = _segments(coc, allowed)
-    coc = _refined(photo, blur_map, coc, labels, noise)
     judge = _Judge(photo, blur_map, coc, labels, noise, background=background)
     found = [judge.region(label) for label in range(1, int(labels.max()) + 1)]
     kept = sorted((r for r in found if r.reason == "worth"), key=_at_stake, reverse=True)
@@ -129,6 +133,12 @@ def find_regions(
     )
 
 
+def error_of(blur_map: BlurMap, where: Mask) -> float:
+    """Return the share of itself that a map's circle of confusion may be wrong by there."""
+    guessed = where.any() and float(blur_map.confidence[where].mean()) < SURE_FROM
+    return GUESSED_ERROR if guessed else MEASURED_ERROR
+
+
 def _at_stake(region: Region) -> float:
     return region.area_px * (region.expected_gain_db or 0.0)
 
@@ -138,24 +148,6 @@ def _coc(photo: Photo, blur_map: BlurMap) -> Map:
     probability = blur_map.in_focus_probability
     blurred = np.where(probability < _SURELY_SHARP, np.float32(0), np.float32(1))
     return coc_field(photo, replace(blur_map, in_focus_probability=blurred))
-
-
-def _refined(
-    photo: Photo, blur_map: BlurMap, coc_px: Map, labels: Labels, noise: LightNoise
-) -> Map:
-    """Return the circle of confusion with every guessed region's size corrected by the photo."""
-    refined = coc_px.copy()
-    for label in range(1, int(labels.max()) + 1):
-        x, y, width, height = _box(labels, label)
-        part = np.s_[y : y + height, x : x + width]
-        own = labels[part] == label
-        middle = float(np.median(coc_px[part][own]))
-        known = float(blur_map.confidence[part][own].mean()) >= SURE_FROM
-        if known or not LEAST_COC_PX <= middle < HARDEST_COC_PX:
-            continue
-        scale = best_scale(np.ascontiguousarray(photo.rgb[part]), coc_px[part], own, noise)
-        refined[part][own] *= np.float32(scale)
-    return refined
 
 
 def _segments(coc_px: Map, allowed: Mask | None) -> Labels:
@@ -208,7 +200,9 @@ class _Judge:
         self._trust = np.maximum(blur_map.confidence, np.float32(1e-3))
         self._coc, self._labels = coc_px, labels
         recoverable = (coc_px >= LEAST_COC_PX) & (coc_px < HARDEST_COC_PX)
-        self._gains = expected_gains(photo.rgb, coc_px, np.where(recoverable, labels, 0), noise)
+        asked = np.where(recoverable, labels, 0)
+        coc_error = error_of(blur_map, recoverable)
+        self._gains = expected_gains(photo.rgb, coc_px, asked, noise, coc_error=coc_error)
         self._intended_from_px = math.inf
         if not background and _has_subject(blur_map):
             diagonal = math.hypot(photo.height, photo.width)

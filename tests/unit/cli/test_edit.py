@@ -166,12 +166,12 @@ def test_a_preview_is_small_and_has_a_name_of_its_own(
 
     assert answer.returncode == 0, answer.stderr
     assert _names(out) == ["large-bokeh-preview-compare.jpg", "large-bokeh-preview.jpg"]
-    assert read_photo(out / "large-bokeh-preview.jpg").rgb.shape == (1200, 1600, 3)
+    assert read_photo(out / "large-bokeh-preview.jpg").rgb.shape == (768, 1024, 3)
     (record,) = json.loads(answer.stdout)
-    assert (record["width"], record["scale"]) == (1600, 0.5)
+    assert (record["width"], record["scale"]) == (1024, 0.32)
     sheet = cv2.imread(str(out / "large-bokeh-preview-compare.jpg"))
-    assert sheet.shape[1] > 1800
-    assert sheet.shape[0] > 900
+    assert sheet.shape[1] > 1200
+    assert sheet.shape[0] > 600
 
 
 def test_files_beside_each_other_do_not_collide(focuskit: Run, tmp_path: Path, photo: Path) -> None:

@@ -132,7 +132,7 @@ def test_small_lamps_gain_light_and_white_skies_do_not() -> None:
 
     assert gain is not None
     found = light * gain[..., None]
-    assert found[51, 51, 0] > 8
+    assert found[51, 51, 0] > 6
     assert np.allclose(found[160:], 1)
     assert np.array_equal(found[:40], light[:40])
     assert highlight_gain(light, 0) is None
@@ -149,6 +149,20 @@ def test_a_lamp_becomes_a_disc_that_shows() -> None:
     )
 
     assert risen > 1.5 * plain
+
+
+def test_white_paint_on_bright_ground_is_no_lamp() -> None:
+    bright = np.full((200, 300, 3), 0.5, np.float32)
+    dark = np.full((200, 300, 3), 0.02, np.float32)
+    for light in (bright, dark):
+        light[98:101, 148:151] = 1
+
+    painted, lamp = (highlight_gain(light, 0.5) for light in (bright, dark))
+
+    assert painted is not None
+    assert painted.max() == 1
+    assert lamp is not None
+    assert lamp[99, 149] > 3
 
 
 def test_grain_comes_back_where_blur_took_it() -> None:

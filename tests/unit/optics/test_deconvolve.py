@@ -108,8 +108,12 @@ def test_where_limits_the_work_and_tiles_leave_no_seam() -> None:
     part = deconvolve(seen, coc, noise=0.004, where=where)
     shifted = deconvolve(np.ascontiguousarray(seen[:, 150:]), coc[:, 150:], noise=0.004)
 
-    assert np.array_equal(part.light[:, :100], whole.light[:, :100])
-    assert not part.confidence[:, 400:].any()
+    # Solved on less, what is wanted comes out nearly the same.
+    apart = np.abs(part.light[:, :100] - whole.light[:, :100])
+    assert apart.max() < 0.1
+    assert apart.mean() < 2e-3
+    assert not part.confidence[:, 100:].any()
+    assert np.array_equal(part.light[:, 100:], seen[:, 100:])
     # Tiles end elsewhere in the shifted picture.
     apart = np.abs(shifted.light[:, 40:] - whole.light[:, 190:])
     assert apart.max() < 0.1
