@@ -132,7 +132,7 @@ def _strengthening(photo: Photo, now: Map, strength: float) -> float:
     if strength / 100 * diagonal <= typical:
         there = 100 * typical / diagonal
         raise RangeError(
-            f"The background is blurred by {there:.1f} % of the picture's diagonal already, so that "
+            f"The background is blurred by {there:.1f} % of the picture's diagonal already, and "
             f"strength {strength:g} would add nothing: give more than {there:.1f}."
         )
     return strength / 100 * diagonal / max(typical, 1e-3)

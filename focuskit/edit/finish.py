@@ -196,10 +196,11 @@ def highlight_gain(light: Image, amount: float) -> Map | None:
 
     if max(by_strips(len(level), find)) <= _CLIPPED_FROM:
         return None
-    around = _around(_rise(level))
-    spot = np.clip(1 - around / np.float32(_SPOT_SHARE * amount), 0, 1)
-    surroundings = _around(np.minimum(level, np.float32(1)))
-    spot *= np.clip(2 - surroundings * np.float32(2 / (_DARK * amount)), 0, 1)
+    spot = _lamps(level, amount)
+    if not spot.any():
+        return None
+    large = cv2.resize(spot, level.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    spot = np.asarray(large, np.float32).reshape(level.shape)
     gain = level
 
     def brighten(rows: slice) -> None:
@@ -223,13 +224,18 @@ def _rise(level: Map) -> Map:
     return np.clip(rise, 0, 1, out=rise)
 
 
-def _around(rise: Map) -> Map:
-    """Return the mean over a wide window, computed on a smaller picture."""
-    height, width = rise.shape
+def _lamps(level: Map, amount: float) -> Map:
+    """Return where bright spots are small and amid darkness, 0 to 1, on a smaller picture."""
+    height, width = level.shape
     factor = max(1, max(height, width) // _SPOT_CELLS)
     size = (max(1, width // factor), max(1, height // factor))
-    small = np.asarray(cv2.resize(rise, size, interpolation=cv2.INTER_AREA), np.float32)
     reach = 2 * max(1, round(_SPOT_WINDOW * max(size))) + 1
-    mean = cv2.blur(small.reshape(size[1], size[0]), (reach, reach))
-    large = cv2.resize(mean, (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(large, np.float32).reshape(height, width)
+    # A quarter of the pixels tells the means of windows as well.
+    level = level[:: 2 if factor >= 4 else 1, :: 2 if factor >= 4 else 1]
+    bright, around = (
+        cv2.blur(np.asarray(cv2.resize(each, size, interpolation=cv2.INTER_AREA)), (reach, reach))
+        for each in (_rise(level), np.minimum(level, np.float32(1)))
+    )
+    spot = np.clip(1 - bright / np.float32(_SPOT_SHARE * amount), 0, 1)
+    spot *= np.clip(2 - around * np.float32(2 / (_DARK * amount)), 0, 1)
+    return np.asarray(spot, np.float32).reshape(size[::-1])

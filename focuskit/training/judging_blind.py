@@ -36,8 +36,8 @@ _FACTORS = (2.0, 3.0, 2.5)
 # `bokeh` counts the blur of a background by its more blurred parts.
 _STRENGTH_OF = 0.9
 _IN_FOCUS = 0.5
-# The truth has no grain, and its whites are no brighter than they look.
-_PLAIN = {"highlights": 0.0, "grain": False}
+# The truth has no grain.
+_PLAIN = {"grain": False}
 # What a sensor in fair light and 8 bits leave.
 _NOISE = 0.006
 _NAMES = {"bokeh": "bokeh, blind", "magnify": "magnify, blind"}
