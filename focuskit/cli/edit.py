@@ -150,7 +150,7 @@ def deblur(
     For IMG_1.jpg: IMG_1-deblur-regions.png, 16 bits, 0 or the number of a region, and
     IMG_1-deblur-regions.json with box, blur, expected gain and reason of each, and why the others
     were left out; with --apply also IMG_1-deblur.jpg, bit-identical outside the regions where the
-    format allows.
+    format allows, or no photo where no region is worth it.
     """
     if shared.compare and not apply:
         raise typer.BadParameter(

@@ -33,7 +33,7 @@ _WHY = {
     "clipped": "is clipped",
     "background": "is blur that looks meant (--background takes it back too)",
     "blurred": "is blurred too much",
-    "unsure": "has too few edges to measure its blur",
+    "unsure": "has a blur that is not known well enough",
     "narrow": "is too narrow to judge",
     "plain": "has no texture that blur took",
     "little": "would gain too little with its texture and noise",

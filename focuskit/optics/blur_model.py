@@ -86,11 +86,10 @@ class _Level:
             part = light[self._own]
         else:
             part = _correlated(light[self._around], self._flipped)[self._within]
-        seen[self._own] += part if self._share is None else part * self._shares(part)
+        seen[self._own] += self._shared(part)
 
     def add_spread_back(self, seen: Image, light: Image) -> None:
-        part = seen[self._own]
-        part = part if self._share is None else part * self._shares(part)
+        part = self._shared(seen[self._own])
         if self._psf is None:
             light[self._own] += part
             return
@@ -98,11 +97,13 @@ class _Level:
         around[self._within] = part
         light[self._around] += _correlated(around, self._psf)
 
-    def _shares(self, part: Image) -> Map | None:
+    def _shared(self, part: Image) -> Image:
+        if self._share is None:
+            return part
         # Of equal shape, arrays are multiplied several times faster than along a short axis.
-        if self._share is not None and self._share.shape != part.shape:
+        if self._share.shape != part.shape:
             self._share = np.ascontiguousarray(np.broadcast_to(self._share, part.shape))
-        return self._share
+        return np.asarray(part * self._share, np.float32)
 
 
 def _correlated(image: Image, kernel: Map) -> Image:

@@ -36,7 +36,6 @@ __all__ = [
     "Restored",
     "clipped",
     "deconvolve",
-    "misfit",
 ]
 
 Image = NDArray[np.float32]
@@ -158,25 +157,6 @@ def _around(core: tuple[slice, slice], wanted: Mask) -> tuple[slice, slice]:
     x, y, width, height = cv2.boundingRect(wanted.astype(np.uint8))
     top, left = core[0].start + y, core[1].start + x
     return slice(top, top + height), slice(left, left + width)
-
-
-def misfit(light: Image, coc_px: Map, *, noise: LightNoise) -> float:
-    """Return how far light, restored and blurred again, is from what it was, in its noise.
-
-    Light that was blurred less than told cannot be explained by it: from the true diameter on this
-    rises steeply with the diameter.
-
-    Args:
-        light: (H, W, 3) float32 linear light, a patch of some 50 px and more.
-        coc_px: (H, W) float32, diameters in pixels, some of them within what can be taken back.
-        noise: of the light.
-    """
-    known = LightNoise(math.hypot(noise.encoded_sigma, CAMERA_SIGMA))
-    whole = (slice(0, light.shape[0]), slice(0, light.shape[1]))
-    tile = _Tile(light, coc_px, whole, known, None, GUESSED_ERROR)
-    bounded, _ = _bounded(tile.seen, tile.solved(), tile.cocs, known)
-    off = (np.abs(tile.model.blur(bounded) - tile.seen) / tile.sigma).mean(axis=2)
-    return float(off[tile.inner].mean())
 
 
 class _Tile:
