@@ -32,6 +32,7 @@ class Exif:
         focus_distance_m: distance of the focal plane.
         focus_point: (x, y) that the camera focused on, in shares of the upright picture's width and
             height; None too where the picture has been cropped since.
+        focus_area: (width, height) around that point, in the same shares, where it was written.
         iso: sensitivity.
         exposure_s: exposure time.
         exposure_bias_ev: deviation from metered exposure.
@@ -49,6 +50,7 @@ class Exif:
     f_number: float | None = None
     focus_distance_m: float | None = None
     focus_point: tuple[float, float] | None = None
+    focus_area: tuple[float, float] | None = None
     iso: int | None = None
     exposure_s: float | None = None
     exposure_bias_ev: float | None = None

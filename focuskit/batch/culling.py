@@ -9,7 +9,7 @@ from focuskit.batch.judge import Judge, Judgement
 from focuskit.batch.library import Library, Problem
 from focuskit.batch.runner import run_shots
 from focuskit.cull.decide import Decision, Reason, Thresholds, decide, decide_sets
-from focuskit.cull.sets import find_sets
+from focuskit.cull.sets import find_duplicates, find_sets
 
 __all__ = ["Culled", "Progress", "cull_library", "decide_all", "judge_library"]
 
@@ -58,12 +58,25 @@ def decide_all(
     judgements: Sequence[Judgement], thresholds: Thresholds | None = None
 ) -> list[Decision]:
     """Decide about shots alone, then within their sets."""
-    alone = [
-        _with_troubles(decide(each.measures, each.diagonal_px, thresholds), each)
-        for each in judgements
-    ]
-    sets = find_sets([each.fingerprint for each in judgements])
-    return decide_sets(alone, [each.measures for each in judgements], sets, thresholds)
+    alone = [_with_troubles(_decide(each, thresholds), each) for each in judgements]
+    prints = [each.fingerprint for each in judgements]
+    sets = find_sets(prints)
+    decided = decide_sets(alone, [each.measures for each in judgements], sets, thresholds)
+    for copy, original in find_duplicates(prints).items():
+        name = judgements[original].shot.name
+        text = f"The same picture as {name}: judged with it."
+        reasons = (*decided[original].reasons, Reason("duplicate", text))
+        decided[copy] = replace(decided[original], reasons=reasons)
+    return decided
+
+
+def _decide(judgement: Judgement, thresholds: Thresholds | None) -> Decision:
+    return decide(
+        judgement.measures,
+        judgement.diagonal_px,
+        thresholds,
+        decoded_from=judgement.decoded_from,
+    )
 
 
 def _with_troubles(decision: Decision, judgement: Judgement) -> Decision:

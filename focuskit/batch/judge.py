@@ -7,17 +7,13 @@ import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
 from focuskit.batch.library import Shot
+from focuskit.batch.looking import measure_best
 from focuskit.batch.pictures import draw_box, jpeg, overlay, shrunk, to_display
+from focuskit.batch.places import Box
 from focuskit.blurmap import BlurMap
-from focuskit.color import encoded_gray
-from focuskit.cull import SCORERS, Measures, gather, measure
+from focuskit.cull import Measures
 from focuskit.cull.sets import Fingerprint, fingerprint
-from focuskit.cull.subject import Region, choose_regions
 from focuskit.detect import DETECTORS, LIBRARY_DETECTOR
 from focuskit.errors import InputError, OutputError
 from focuskit.io import RAW_SUFFIXES, Frame, open_frame
@@ -27,8 +23,6 @@ __all__ = ["Judge", "Judgement"]
 
 # Large enough that a circle of confusion which matters on a print shows in the map.
 _WORKING_EDGE_PX = 1500
-# A box holds one surface rather than subject and background, and still enough edges to measure.
-_BOX_SHARE, _SMALLEST_BOX_PX, _LARGEST_BOX_PX = 0.35, 144, 320
 # A quarter of the working size, which whole-number averaging reaches at a third of the cost.
 _THUMBNAIL_PX = 375
 # A smaller embedded preview hides the blur that a print would show.
@@ -76,11 +70,13 @@ class Judge:
         detector: name in DETECTORS.
         max_megapixels: photos above this are refused; None for the default of `open_frame`.
         pictures: folder for thumbnail, overlay and crop of each shot; None for none.
+        subject: what every photo is about; None looks for it.
     """
 
     detector: str = LIBRARY_DETECTOR
     max_megapixels: float | None = None
     pictures: Path | None = None
+    subject: Box | None = None
 
     def __call__(self, shot: Shot) -> Judgement:
         """Return what was found out about a shot.
@@ -92,14 +88,14 @@ class Judge:
         working = frame.photo(_WORKING_EDGE_PX)
         photo = shrunk(working, _THUMBNAIL_PX)
         blur_map = DETECTORS.get(self.detector)(working).resized(photo.height, photo.width)
-        measures, crop = _measure_best(frame, photo, blur_map)
+        measures, crop = measure_best(frame, photo, blur_map, self.subject)
         picture = None
         if self.pictures is not None:
             picture = _save_pictures(self.pictures, shot, frame, photo, blur_map, measures, crop)
         return Judgement(
             shot=shot,
             measures=measures,
-            fingerprint=fingerprint(photo),
+            fingerprint=fingerprint(photo, fine=working, name=shot.name),
             exif=_light(photo.exif),
             width=frame.width,
             height=frame.height,
@@ -125,30 +121,6 @@ class Judge:
         if len(troubles) == 1:
             raise troubles[0]
         raise InputError(" ".join(str(trouble) for trouble in troubles))
-
-
-def _measure_best(frame: Frame, photo: Photo, blur_map: BlurMap) -> tuple[Measures, Photo]:
-    side = round(min(frame.width, frame.height) * _BOX_SHARE)
-    regions = choose_regions(
-        blur_map,
-        frame_width=frame.width,
-        frame_height=frame.height,
-        size_px=min(max(side, _SMALLEST_BOX_PX), _LARGEST_BOX_PX),
-        detail=_detail(photo),
-    )
-    boxes = [(region, _crop(frame, region)) for region in regions]
-    candidates = gather(photo, blur_map, boxes)
-    measures = measure(candidates, {row.name: SCORERS.get(row.name) for row in SCORERS})
-    return measures, dict(boxes)[measures.region]
-
-
-def _detail(photo: Photo) -> NDArray[np.float32]:
-    second = cv2.Laplacian(encoded_gray(photo), cv2.CV_32F, borderType=cv2.BORDER_REFLECT)
-    return np.abs(np.asarray(second, np.float32)).reshape(photo.height, photo.width)
-
-
-def _crop(frame: Frame, region: Region) -> Photo:
-    return frame.crop(region.x, region.y, region.width, region.height)
 
 
 def _light(exif: Exif) -> Exif:

@@ -117,6 +117,16 @@ class Box:
             RangeError: it reaches beyond the photo, or holds nothing.
         """
         width, height = _full_size(photo)
+        x0, y0, x1, y1 = self.within(width, height)
+        across, down = photo.width / width, photo.height / height
+        return x0 * across, y0 * down, x1 * across, y1 * down
+
+    def within(self, width: int, height: int) -> tuple[float, float, float, float]:
+        """Return (x0, y0, x1, y1) in pixels of a full photo of that size.
+
+        Raises:
+            RangeError: it reaches beyond the photo, or holds nothing.
+        """
         x0, y0 = self.left.of(width), self.top.of(height)
         x1, y1 = self.right.of(width), self.bottom.of(height)
         if not (x0 < x1 and y0 < y1):
@@ -126,8 +136,7 @@ class Box:
             )
         if x1 > width or y1 > height:
             raise _outside(f"The box {self}", width, height)
-        across, down = photo.width / width, photo.height / height
-        return x0 * across, y0 * down, x1 * across, y1 * down
+        return x0, y0, x1, y1
 
     def __str__(self) -> str:
         return f"{self.left},{self.top},{self.right},{self.bottom}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,23 @@ class Recipe:
         summary: one line for listings.
         detector: name in DETECTORS.
         thresholds: where culling draws its lines.
+        use: what the photos are for, if that shall draw the lines of misfocus: "web", "print",
+            "crop"; empty for what the thresholds say.
     """
 
     do: str
     summary: str = ""
     detector: str = LIBRARY_DETECTOR
     thresholds: Thresholds = field(default_factory=Thresholds)
+    use: str = ""
+
+    def for_use(self, use: str) -> Recipe:
+        """Return the same recipe for photos that are shown otherwise.
+
+        Raises:
+            InputError: no such use.
+        """
+        return replace(self, thresholds=self.thresholds.for_use(use), use=use)
 
 
 def shipped_recipes() -> dict[str, Path]:
@@ -50,14 +61,16 @@ def shipped_recipes() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.toml"))} if folder else {}
 
 
-def load_recipe(name_or_path: str) -> Recipe:
+def load_recipe(name_or_path: str, *, do: str | None = None) -> Recipe:
     """Read a recipe, checking every key and value before anything is done with it.
 
     Args:
         name_or_path: a name from `shipped_recipes` or a path to a TOML file.
+        do: what it has to do; None for anything.
 
     Raises:
-        InputError: no such recipe, no TOML, or a key or value that makes no sense.
+        InputError: no such recipe, no TOML, a key or value that makes no sense, or a recipe for
+            something else than `do`.
         UnknownNameError: a detector that does not exist.
     """
     shipped = shipped_recipes()
@@ -73,7 +86,13 @@ def load_recipe(name_or_path: str) -> Recipe:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as exc:
         raise InputError(f"The recipe {path} cannot be read as TOML: {exc}.") from exc
-    return _parse(table, path)
+    recipe = _parse(table, path)
+    if do is not None and recipe.do != do:
+        raise InputError(
+            f"The recipe {name_or_path} is there to {recipe.do}, not to {do}; run it with "
+            f"`focuskit run {name_or_path}`, or choose another."
+        )
+    return recipe
 
 
 def _parse(table: Mapping[str, Any], path: Path) -> Recipe:
@@ -95,7 +114,11 @@ def _parse(table: Mapping[str, Any], path: Path) -> Recipe:
         thresholds = Thresholds(**lines)
     except RangeError as exc:
         raise RangeError(f"{path}: the threshold {exc}") from exc
-    return Recipe(do, str(table.get("summary", "")), detector, thresholds)
+    recipe = Recipe(do, str(table.get("summary", "")), detector, thresholds)
+    try:
+        return recipe.for_use(str(table["use"])) if "use" in table else recipe
+    except InputError as exc:
+        raise InputError(f"{path}: {exc}") from exc
 
 
 def _check_keys(table: Mapping[str, Any], known: Collection[str], path: Path, what: str) -> None:

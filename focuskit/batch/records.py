@@ -7,26 +7,38 @@ import io
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import focuskit
 from focuskit.batch.culling import Culled
 from focuskit.batch.judge import Judgement
 from focuskit.batch.library import Problem
-from focuskit.cull.decide import Decision
+from focuskit.batch.versions import model_version, parameters_version
+from focuskit.cull.decide import Decision, Thresholds
 
-__all__ = ["SCHEMA", "cull_records", "flat", "judgement_record", "problem_record", "to_csv"]
-__all__ += ["to_json", "to_jsonl"]
+__all__ = ["SCHEMA", "cull_records", "flat", "judgement_record", "problem_record"]
+__all__ += ["score_record", "to_csv", "to_json", "to_jsonl"]
 
 SCHEMA = 1
 
 Record = dict[str, Any]
 
 
-def cull_records(culled: Culled, detector: str) -> list[Record]:
-    """Return a record per shot, failed ones last, each with everything that is known about it."""
+def cull_records(
+    culled: Culled, detector: str, thresholds: Thresholds | None = None
+) -> list[Record]:
+    """Return a record per shot, failed ones last, each with everything that is known about it.
+
+    Args:
+        culled: what culling gave.
+        detector: name in DETECTORS.
+        thresholds: the lines that were drawn; None for the defaults.
+    """
+    made_by = {"model": model_version(detector), "parameters": parameters_version(thresholds)}
     done = [
-        judgement_record(judgement, detector) | _decision_record(decision)
+        judgement_record(judgement, detector) | _decision_record(decision) | made_by
         for judgement, decision in zip(culled.judgements, culled.decisions, strict=True)
     ]
     return done + [problem_record(problem) for problem in culled.problems]
@@ -35,10 +47,12 @@ def cull_records(culled: Culled, detector: str) -> list[Record]:
 def judgement_record(judgement: Judgement, detector: str) -> Record:
     """Return what was measured on a shot; numbers that could not be taken are None."""
     exif, region = judgement.exif, judgement.measures.region
+    beside = judgement.measures.beside
     return {
         "schema": SCHEMA,
         "shot": judgement.shot.name,
         "files": [str(file) for file in judgement.shot.files],
+        "stats": [_stat(file) for file in judgement.shot.files],
         "verdict": None,
         "measures": {name: _number(value) for name, value in judgement.measures.values.items()},
         "region": {
@@ -47,6 +61,13 @@ def judgement_record(judgement: Judgement, detector: str) -> Record:
             "y": region.y,
             "width": region.width,
             "height": region.height,
+        },
+        "beside": beside
+        and {
+            "edge_width": _number(beside.edge_width_px),
+            "side": beside.side,
+            "hint": beside.hint,
+            "region": asdict(beside.region),
         },
         "picture": {
             "width": judgement.width,
@@ -65,6 +86,18 @@ def judgement_record(judgement: Judgement, detector: str) -> Record:
         },
         "detector": detector,
         "version": focuskit.__version__,
+    }
+
+
+def score_record(
+    judgement: Judgement, decision: Decision, detector: str, thresholds: Thresholds | None = None
+) -> Record:
+    """Return what was measured on a shot and its scores, without a verdict."""
+    return judgement_record(judgement, detector) | {
+        "score": _number(decision.score, 1),
+        "scores": _scores(decision),
+        "model": model_version(detector),
+        "parameters": parameters_version(thresholds),
     }
 
 
@@ -92,11 +125,13 @@ def flat(record: Mapping[str, Any]) -> Record:
     row["set"] = f"{place['kind']} {place['number']}" if place else None
     row["rank"] = place.get("rank") or None
     row["region"] = record.get("region", {}).get("kind")
+    row |= record.get("scores", {})
     row |= record.get("measures", {})
     row |= record.get("picture", {})
     row |= record.get("exif", {})
     row["files"] = "; ".join(record.get("files", ()))
-    row["detector"], row["version"] = record.get("detector"), record.get("version")
+    for key in ("detector", "model", "parameters", "version"):
+        row[key] = record.get(key)
     return row
 
 
@@ -125,11 +160,16 @@ def to_jsonl(records: Iterable[Mapping[str, Any]]) -> str:
     return "".join(to_json(record) + "\n" for record in records)
 
 
+def _scores(decision: Decision) -> dict[str, float | None]:
+    return {name: _number(value, 1) for name, value in decision.parts.items()}
+
+
 def _decision_record(decision: Decision) -> Record:
     place = decision.place
     return {
         "verdict": decision.verdict,
         "score": _number(decision.score, 1),
+        "scores": _scores(decision),
         "confidence": _number(decision.confidence, 3),
         "reasons": [{"code": each.code, "text": each.text} for each in decision.reasons],
         "set": place
@@ -140,6 +180,15 @@ def _decision_record(decision: Decision) -> Record:
             "rank": place.rank,
         },
     }
+
+
+def _stat(file: Path) -> list[int] | None:
+    """Return what tells whether a file was changed later: its bytes and its time in ns."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return [found.st_size, found.st_mtime_ns]
 
 
 def _number(value: float, digits: int = 4) -> float | None:

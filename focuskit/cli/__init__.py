@@ -13,11 +13,12 @@ import typer
 from focuskit.cli import _exit
 from focuskit.cli._output import say
 from focuskit.cli.bench import bench
-from focuskit.cli.cull import cull
+from focuskit.cli.cull import cull_command
 from focuskit.cli.detect import detect
 from focuskit.cli.doctor import doctor
 from focuskit.cli.edit import bokeh, deblur, magnify, refocus
 from focuskit.cli.evaluate import evaluate
+from focuskit.cli.models import models
 from focuskit.cli.names import names
 from focuskit.cli.run import run
 from focuskit.cli.score import score
@@ -57,7 +58,7 @@ def _focuskit(
     """
 
 
-app.command()(cull)
+app.add_typer(cull_command)
 app.command()(score)
 app.command()(detect)
 app.command()(magnify)
@@ -70,6 +71,7 @@ app.command()(train)
 app.command()(names)
 app.command()(doctor)
 app.add_typer(bench)
+app.add_typer(models)
 
 
 def main() -> None:

@@ -35,7 +35,10 @@ __all__ = [
     "PhotosArgument",
     "PreviewOption",
     "QualityOption",
+    "RecipeOption",
+    "SubjectOption",
     "WorkersOption",
+    "recipes",
 ]
 
 
@@ -72,6 +75,14 @@ class Device(StrEnum):
     CUDA = "cuda"
 
 
+class Use(StrEnum):
+    """What culled photos are for."""
+
+    WEB = "web"
+    PRINT = "print"
+    CROP = "crop"
+
+
 def _set_device(device: Device) -> Device:
     # Workers are processes of their own: the environment is what they all inherit.
     if device != Device.AUTO:
@@ -83,6 +94,13 @@ def _detectors(incomplete: str) -> list[str]:
     from focuskit.detect import DETECTORS
 
     return [row.name for row in DETECTORS if row.name.startswith(incomplete)]
+
+
+def recipes(incomplete: str) -> list[str]:
+    """Return the shipped recipes that a half-typed word may become."""
+    from focuskit.batch.recipe import shipped_recipes
+
+    return [name for name in shipped_recipes() if name.startswith(incomplete)]
 
 
 LibraryArgument = Annotated[
@@ -124,6 +142,32 @@ DeviceOption = Annotated[
         "--device",
         callback=_set_device,
         help="Where networks and edits run; default: FOCUSKIT_DEVICE, or the CPU.",
+    ),
+]
+RecipeOption = Annotated[
+    str,
+    typer.Option(
+        "--recipe",
+        help="Where the lines are drawn: portrait, wildlife, landscape, event, macro (see "
+        "`focuskit names`), or a TOML file such as `focuskit cull calibrate` writes.",
+        autocompletion=recipes,
+    ),
+]
+SubjectOption = Annotated[
+    str | None,
+    typer.Option(
+        "--subject",
+        metavar="X0,Y0,X1,Y1",
+        help="Box around what every photo is about, in pixels or shares such as 40%,30%,60%,70%; "
+        "default: the camera's AF point, eyes and faces, else what is in focus.",
+    ),
+]
+UseOption = Annotated[
+    Use | None,
+    typer.Option(
+        help="What the photos are for: web (2048 px) forgives more blur, crop (every pixel counts) "
+        "less than print; default: as the recipe says.",
+        show_default=False,
     ),
 ]
 WorkersOption = Annotated[

@@ -18,6 +18,7 @@ from focuskit.errors import OutputError
 if TYPE_CHECKING:
     from focuskit.batch.culling import Progress
     from focuskit.batch.library import Library, Problem
+    from focuskit.batch.places import Box
 
 __all__ = [
     "output_folder",
@@ -27,6 +28,7 @@ __all__ = [
     "report_problems",
     "say",
     "shots_or_exit",
+    "subject_box",
 ]
 
 
@@ -126,6 +128,23 @@ def shots_or_exit(paths: Sequence[Path]) -> Library:
         say(f"No photos in {', '.join(str(path) for path in paths)}.")
         raise typer.Exit(_exit.NOTHING_MATCHED)
     return found
+
+
+def subject_box(text: str | None) -> Box | None:
+    """Return the box that --subject names.
+
+    Raises:
+        typer.BadParameter: it is none.
+    """
+    if text is None:
+        return None
+    from focuskit.batch.places import Box
+    from focuskit.errors import InputError
+
+    try:
+        return Box.parse(text)
+    except InputError as exc:
+        raise typer.BadParameter(str(exc), param_hint="--subject") from exc
 
 
 def output_folder(folder: Path, inputs: Sequence[Path]) -> Path:

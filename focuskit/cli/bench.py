@@ -20,6 +20,7 @@ from focuskit.cli._options import (
 )
 from focuskit.cli._output import print_rows, progress_bar, report_problems, say, shots_or_exit
 from focuskit.cli.bench_bokeh import bokeh
+from focuskit.cli.bench_cull import cull
 from focuskit.cli.bench_edits import edits
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ SeedOption = Annotated[int, typer.Option(min=0, help="Of all chance.")]
 
 
 bench.command()(bokeh)
+bench.command()(cull)
 bench.command()(edits)
 
 

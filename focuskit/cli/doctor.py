@@ -25,6 +25,7 @@ _PACKAGES = (
     "rawpy",
     "exifread",
     "pillow-heif",
+    "platformdirs",
     "tifffile",
     "torch",
     "onnxruntime",

@@ -16,22 +16,17 @@ from focuskit.cli._options import (
     MaxMegapixelsOption,
     OptionalOutputOption,
     WorkersOption,
+    recipes,
 )
 from focuskit.errors import InputError
 
 __all__ = ["run"]
 
 
-def _recipes(incomplete: str) -> list[str]:
-    from focuskit.batch.recipe import shipped_recipes
-
-    return [name for name in shipped_recipes() if name.startswith(incomplete)]
-
-
 RecipeArgument = Annotated[
     str,
     typer.Argument(
-        help="A recipe's name (see `focuskit names`) or a TOML file.", autocompletion=_recipes
+        help="A recipe's name (see `focuskit names`) or a TOML file.", autocompletion=recipes
     ),
 ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,25 +16,55 @@ from focuskit.cli._options import (
     FormatOption,
     MaxMegapixelsOption,
     PhotosArgument,
+    SubjectOption,
     WorkersOption,
 )
-from focuskit.cli._output import print_rows, progress_bar, report_problems, shots_or_exit
+from focuskit.cli._output import (
+    print_rows,
+    progress_bar,
+    report_problems,
+    shots_or_exit,
+    subject_box,
+)
 
 if TYPE_CHECKING:
+    from focuskit.batch.places import Box
     from focuskit.batch.recipe import Recipe
 
 __all__ = ["score", "score_with"]
 
 
+def _explain(asked: bool) -> None:
+    if not asked:
+        return
+    from focuskit.cull import SCORERS
+    from focuskit.cull.score import SCORES
+
+    infos = [*SCORES, *(SCORERS.get(row.name).info for row in SCORERS)]
+    rows = [info.facts() for info in infos]
+    print_rows(rows, rows, ("name", "unit", "low", "high", "better", "meaning"), Format.TABLE)
+    raise typer.Exit
+
+
+ExplainOption = Annotated[
+    bool,
+    typer.Option(
+        "--explain", callback=_explain, is_eager=True, help="Say what each number means, and stop."
+    ),
+]
+
+
 def score(
     photos: PhotosArgument,
+    explain: ExplainOption = False,
     detector: DetectorOption = "",
     workers: WorkersOption = None,
     device: DeviceOption = Device.AUTO,
     max_megapixels: MaxMegapixelsOption = None,
     output_format: FormatOption = Format.TABLE,
+    subject: SubjectOption = None,
 ) -> None:
-    """Print what was measured on every shot; decides nothing, writes nothing."""
+    """Print scores and what was measured on every shot; decides nothing, writes nothing."""
     from dataclasses import replace
 
     from focuskit.batch.recipe import load_recipe
@@ -42,7 +72,8 @@ def score(
     recipe = load_recipe("score")
     if detector:
         recipe = replace(recipe, detector=detector)
-    score_with(recipe, photos, workers, max_megapixels, output_format)
+    box = subject_box(subject)
+    score_with(recipe, photos, workers, max_megapixels, output_format, box)
 
 
 def score_with(
@@ -51,22 +82,28 @@ def score_with(
     workers: int | None,
     max_megapixels: float | None,
     output_format: Format,
+    subject: Box | None = None,
 ) -> None:
     """Measure as a recipe says, print, and leave with the exit code that fits."""
-    from focuskit.batch.culling import judge_library
+    from focuskit.batch.culling import decide_all, judge_library
     from focuskit.batch.judge import Judge
-    from focuskit.batch.records import flat, judgement_record, problem_record
+    from focuskit.batch.records import flat, problem_record, score_record
     from focuskit.cull import SCORERS
+    from focuskit.cull.score import SCORES
     from focuskit.detect import open_detector
 
     open_detector(recipe.detector)
     found = shots_or_exit(photos)
-    judge = Judge(recipe.detector, max_megapixels)
+    judge = Judge(recipe.detector, max_megapixels, subject=subject)
     with progress_bar("Scoring") as progress:
         judgements, problems = judge_library(found, judge, workers=workers, progress=progress)
-    records = [judgement_record(judgement, recipe.detector) for judgement in judgements]
+    decisions = decide_all(judgements, recipe.thresholds)
+    records = [
+        score_record(judgement, decision, recipe.detector, recipe.thresholds)
+        for judgement, decision in zip(judgements, decisions, strict=True)
+    ]
     records += [problem_record(problem) for problem in problems]
-    columns = ["shot", *(row.name for row in SCORERS), "region"]
+    columns = ["shot", *(info.name for info in SCORES), *(row.name for row in SCORERS), "region"]
     print_rows(records, [flat(record) for record in records], columns, output_format)
     report_problems(problems)
     if problems:

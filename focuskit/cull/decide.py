@@ -4,67 +4,26 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from focuskit.check import check_range
 from focuskit.cull.measures import Measures
+from focuskit.cull.missed import subject_missed, subject_name, too_alike
+from focuskit.cull.ranking import sharpest_first
+from focuskit.cull.score import Score, score_shot
 from focuskit.cull.sets import Burst, ShotSet
-from focuskit.optics.edges import COC_PER_SIGMA
+from focuskit.cull.thresholds import USES, Thresholds
+from focuskit.photo import DecodedFrom
 
-__all__ = ["Decision", "Place", "Reason", "Thresholds", "Verdict", "decide", "decide_sets"]
+__all__ = ["USES", "Decision", "Place", "Reason", "Thresholds", "Verdict", "decide", "decide_sets"]
 
 Verdict = Literal["keeper", "reject", "cant-tell"]
 
-_LARGEST = 1e6
-
-
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """Where the lines are drawn. A recipe may set each of them.
-
-    Attributes:
-        sharp_width_px: edge width that lens, demosaic and sharpening leave in a sharp photo.
-        coc_limit_px: a circle of confusion up to this is forgiven on any photo.
-        coc_limit_share: the same as a share of the diagonal, for photos of many megapixels; 1/1500
-            is the classical limit for a print seen at arm's length.
-        least_edges: with fewer measurable edges in the judged box there is nothing to judge.
-        least_texture_share: the same for the share of the frame that has texture.
-        motion_ratio: edges this much wider along one direction than across it mean motion.
-        shallow_share: with less of the frame in focus, a sharp photo is called shallow on purpose.
-        clipped_share: with more of the frame blown or blocked, that is said.
-        burst_tolerance: in a burst, edges up to this much wider than the best frame's are equal.
-        close_call: edge widths within this factor of the limit are left to the eye.
-
-    Raises:
-        RangeError: on construction, if a number makes no sense.
-    """
-
-    sharp_width_px: float = 0.85
-    coc_limit_px: float = 2.0
-    coc_limit_share: float = 0.000667
-    least_edges: float = 40
-    least_texture_share: float = 0.02
-    motion_ratio: float = 1.6
-    shallow_share: float = 0.3
-    clipped_share: float = 0.1
-    burst_tolerance: float = 1.12
-    close_call: float = 1.05
-
-    def __post_init__(self) -> None:
-        for each in fields(self):
-            factor = each.name in ("motion_ratio", "burst_tolerance", "close_call")
-            low = 1.0 if factor else 0.01 if each.name == "sharp_width_px" else 0.0
-            check_range(each.name, getattr(self, each.name), low=low, high=_LARGEST)
-
-    def limit_width_px(self, frame_diagonal_px: float) -> float:
-        """Return the edge width in native pixels beyond which a photo is out of focus.
-
-        The allowed circle of confusion adds to what a sharp photo has: variances add.
-        """
-        coc = max(self.coc_limit_px, self.coc_limit_share * frame_diagonal_px)
-        return math.hypot(self.sharp_width_px, coc / COC_PER_SIGMA)
+# So much of the other boxes must have moved the same way to blame the camera.
+_SHAKE_SHARE = 0.75
+# Less of the textured frame in focus than this is none.
+_NOTHING = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +58,11 @@ class Decision:
     Attributes:
         verdict: keep it, reject it, or a person must look.
         confidence: in [0, 1]: how far the deciding number lies from the line.
-        score: 0 to 100, higher is sharper; 50 lies on the line. NaN where sharpness is unknown.
-        reasons: the deciding one first.
+        score: 0 to 100, higher is better, see `focuskit.cull.score`; NaN where sharpness is
+            unknown.
+        reasons: the deciding one first; their codes are in `focuskit.cull.codes`.
         place: its set, if it has one.
+        parts: what the score is made of, by name; NaN where a part is unknown.
     """
 
     verdict: Verdict
@@ -109,10 +70,15 @@ class Decision:
     score: float
     reasons: tuple[Reason, ...]
     place: Place | None = None
+    parts: Mapping[str, float] = field(default_factory=dict)
 
 
 def decide(
-    measures: Measures, frame_diagonal_px: float, thresholds: Thresholds | None = None
+    measures: Measures,
+    frame_diagonal_px: float,
+    thresholds: Thresholds | None = None,
+    *,
+    decoded_from: DecodedFrom = "full",
 ) -> Decision:
     """Decide about one shot by itself.
 
@@ -120,25 +86,29 @@ def decide(
         measures: its numbers.
         frame_diagonal_px: diagonal of the full frame in the pixels that edges were measured in.
         thresholds: where the lines are; None for the defaults.
+        decoded_from: which picture in the file was measured.
     """
     lines = thresholds or Thresholds()
-    limit = lines.limit_width_px(frame_diagonal_px)
+    limit = lines.limit_width_px(frame_diagonal_px, decoded_from)
     width = _judged_width(measures, lines)
     extra = _remarks(measures, lines)
     if _nothing_to_judge(measures, lines):
-        text = (
-            f"Too little texture to judge: {measures['edge_count']:.0f} edges where it looked, "
-            f"{measures['texture_share']:.0%} of the frame has texture."
+        scored = _scored(measures, math.nan, limit, lines)
+        return Decision(
+            "cant-tell",
+            0.0,
+            scored.overall,
+            (_unknown_reason(measures, lines), *extra),
+            parts=scored.parts,
         )
-        return Decision("cant-tell", 0.0, math.nan, (Reason("no-texture", text), *extra))
-    score = 100 / (1 + (width / limit) ** 4)
+    verdict, reason = _verdict(
+        measures, width, limit, lines.recoverable_width_px(decoded_from), lines
+    )
+    if reason.code == "motion":
+        extra = (*_shake(measures), *extra)
     confidence = min(1.0, abs(math.log(width / limit)) / math.log(2))
-    if width > limit * lines.close_call:
-        return Decision("reject", confidence, score, (_blur_reason(measures, limit, lines), *extra))
-    if width > limit / lines.close_call:
-        text = f"Edges are {width:.2f} px wide, right at the limit of {limit:.2f} px."
-        return Decision("cant-tell", confidence, score, (Reason("close-call", text), *extra))
-    return Decision("keeper", confidence, score, (_sharp_reason(measures, limit, lines), *extra))
+    scored = _scored(measures, width, limit, lines)
+    return Decision(verdict, confidence, scored.overall, (reason, *extra), parts=scored.parts)
 
 
 def decide_sets(
@@ -164,6 +134,54 @@ def decide_sets(
     return decided
 
 
+def _verdict(
+    measures: Measures, width: float, limit: float, recoverable: float, lines: Thresholds
+) -> tuple[Verdict, Reason]:
+    if width <= limit / lines.close_call:
+        return "keeper", _sharp_reason(measures, limit, lines)
+    if width <= limit * lines.close_call:
+        text = f"Edges are {width:.2f} px wide, right at the limit of {limit:.2f} px."
+        return "cant-tell", Reason("close-call", text)
+    if width <= recoverable and not _moved(measures, lines):
+        text = (
+            f"A little soft: edges are {width:.2f} px wide (limit {limit:.2f} px); "
+            "`focuskit deblur` may restore that."
+        )
+        return "cant-tell", Reason("soft-recoverable", text)
+    if too_alike(measures, limit / lines.close_call) and not _moved(measures, lines):
+        text = (
+            f"Edges at {subject_name(measures)} are {width:.1f} px wide (limit {limit:.1f} px), "
+            "but not so much wider than elsewhere that the subject must have been missed."
+        )
+        return "cant-tell", Reason("close-call", text)
+    return "reject", _blur_reason(measures, limit, lines)
+
+
+def _scored(measures: Measures, width: float, limit: float, lines: Thresholds) -> Score:
+    return score_shot(
+        measures,
+        width_px=width,
+        limit_px=limit,
+        sharp_width_px=lines.sharp_width_px,
+        motion_ratio=lines.motion_ratio,
+    )
+
+
+def _unknown_reason(measures: Measures, lines: Thresholds) -> Reason:
+    textured, sharp = measures["texture_share"], measures["in_focus_share"]
+    if textured >= lines.least_texture_share and sharp < _NOTHING:
+        text = (
+            f"Nothing seems to be in focus: {textured:.0%} of the frame has texture, but "
+            f"{sharp:.0%} of that is in focus and no edge is sharp enough to be measured."
+        )
+        return Reason("nothing-in-focus", text)
+    text = (
+        f"Too little texture to judge: {measures['edge_count']:.0f} edges where it looked, "
+        f"{textured:.0%} of the frame has texture."
+    )
+    return Reason("no-texture", text)
+
+
 def _moved(measures: Measures, lines: Thresholds) -> bool:
     return measures["motion_ratio"] >= lines.motion_ratio
 
@@ -187,8 +205,23 @@ def _blur_reason(measures: Measures, limit: float, lines: Thresholds) -> Reason:
     width = measures["edge_width"]
     if _moved(measures, lines):
         return _motion_reason(measures)
+    if measures.beside is not None:
+        return Reason(*subject_missed(measures, measures.beside))
     text = f"Out of focus: even the sharpest edges are {width:.1f} px wide (limit {limit:.1f} px)."
     return Reason("defocus", text)
+
+
+def _shake(measures: Measures) -> tuple[Reason, ...]:
+    shared = measures.values.get("motion_shared", math.nan)
+    if math.isnan(shared):
+        return ()
+    if shared >= _SHAKE_SHARE:
+        text = "The motion is the same wherever it looked: the camera moved."
+        return (Reason("shake", text),)
+    if shared == 0:
+        text = "Elsewhere nothing moved that way: the subject moved, not the camera."
+        return (Reason("subject-motion", text),)
+    return ()
 
 
 def _motion_reason(measures: Measures) -> Reason:
@@ -233,14 +266,19 @@ def _rank_burst(
         unknown = math.isnan(decided[index].score)
         return math.inf if unknown else _judged_width(measures[index], lines)
 
-    order = sorted(burst.members, key=lambda index: (width(index), index))
+    order = sharpest_first(
+        burst.members,
+        measures,
+        {index: width(index) for index in burst.members},
+        tolerance=lines.burst_tolerance,
+    )
     best = order[0]
     for rank, index in enumerate(order, start=1):
         place = Place(burst.kind, number, len(order), rank)
         decision = replace(decided[index], place=place)
         if index == best:
             decision = _best_of_burst(decision)
-        elif math.isfinite(width(index)) and width(index) > width(best) * lines.burst_tolerance:
+        elif math.inf > width(index) > width(best) * lines.burst_tolerance:
             decision = _softer(decision, measures[index], width(best), lines)
         decided[index] = decision
 
@@ -274,6 +312,6 @@ def _spare(decided: list[Decision], found: ShotSet, number: int) -> None:
     for index in found.members:
         decision = replace(decided[index], place=Place(found.kind, number, len(found.members), 0))
         text = f"One of a {found.kind} of {len(found.members)}: its frames are kept together."
-        reasons = (*decision.reasons, Reason(found.kind, text))
+        reasons = (*decision.reasons, Reason(found.kind.replace(" ", "-"), text))
         verdict: Verdict = "cant-tell" if decision.verdict == "reject" else decision.verdict
         decided[index] = replace(decision, verdict=verdict, reasons=reasons)

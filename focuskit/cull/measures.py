@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from focuskit.blurmap import BlurMap
 from focuskit.color import encoded_gray
-from focuskit.cull.orientation import Ellipse, fit_ellipse, widths_by_direction
+from focuskit.cull.beside import Beside
+from focuskit.cull.orientation import Ellipse, fit_ellipse, shared_motion, widths_by_direction
 from focuskit.cull.subject import Region
 from focuskit.errors import InputError
 from focuskit.optics.edges import Edges, join_edges, measure_edges
@@ -37,6 +38,7 @@ class Evidence:
         edges: edges of the box with their width in native pixels.
         all_edges: the same for all boxes that were looked at: motion shows in directions, which a
             single box may not have.
+        shared: share of the other boxes that moved the same way, NaN where that cannot be told.
     """
 
     photo: Photo
@@ -46,6 +48,7 @@ class Evidence:
     noise_sigma: float
     edges: Edges
     all_edges: Edges
+    shared: float = math.nan
 
     @cached_property
     def ellipse(self) -> Ellipse | None:
@@ -74,9 +77,10 @@ def gather(
     noise = min(_MOST_NOISE, *(measure_noise(gray) for gray in grays))
     edges = [measure_edges(gray, noise_sigma=noise) for gray in grays]
     together = join_edges(edges)
+    shared = shared_motion([fit_ellipse(widths_by_direction(found)) for found in edges])
     return [
-        Evidence(photo, blur_map, crop, region, noise, found, together)
-        for (region, crop), found in zip(boxes, edges, strict=True)
+        Evidence(photo, blur_map, crop, region, noise, found, together, share)
+        for (region, crop), found, share in zip(boxes, edges, shared, strict=True)
     ]
 
 
@@ -99,6 +103,18 @@ class ScoreInfo:
     higher_is_better: bool | None
     meaning: str
 
+    def facts(self) -> dict[str, str | float | None]:
+        """Return it as a row for tables and JSON; a range without an end has None there."""
+        better = {True: "higher", False: "lower", None: None}[self.higher_is_better]
+        return {
+            "name": self.name,
+            "unit": self.unit or None,
+            "low": self.low if math.isfinite(self.low) else None,
+            "high": self.high if math.isfinite(self.high) else None,
+            "better": better,
+            "meaning": self.meaning,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Scorer:
@@ -115,10 +131,12 @@ class Measures:
     Attributes:
         values: by scorer name; NaN where a number could not be taken.
         region: the box that they were taken in.
+        beside: what is sharp instead, where that box holds a known subject that is not.
     """
 
     values: Mapping[str, float]
     region: Region
+    beside: Beside | None = None
 
     def __getitem__(self, name: str) -> float:
         return self.values[name]

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import math
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from focuskit.color import encoded_gray
 from focuskit.cull.measures import Evidence, ScoreInfo, Scorer
+from focuskit.optics.noise import measure_noise
 
-__all__ = ["EDGE_COUNT", "EDGE_WIDTH", "IN_FOCUS_SHARE", "TEXTURE_SHARE"]
+__all__ = ["DETAIL", "EDGE_COUNT", "EDGE_WIDTH", "IN_FOCUS_SHARE", "TEXTURE_SHARE"]
 
 _IN_FOCUS = 0.5
 _TEXTURED = 0.5
+# Finer, and noise that differs from frame to frame decides; coarser, and slight blur hides.
+_DETAIL_SIGMA_PX = 1.5
+# White noise of variance 1 leaves an energy of 0.0115 after smoothing; a fifth more ranks best, as
+# demosaicing and compression leave noise coarser than white.
+_DETAIL_OF_NOISE = 0.0138
+_LEAST_DETAIL = 1e-9
 
 
 def _edge_width(evidence: Evidence) -> float:
@@ -22,6 +31,23 @@ def _edge_width(evidence: Evidence) -> float:
 
 def _edge_count(evidence: Evidence) -> float:
     return float(len(evidence.edges))
+
+
+def _detail(evidence: Evidence) -> float:
+    """Return the gradient energy of the box, smoothed a little, without the noise's share.
+
+    Unlike edge widths it uses every pixel and knows no thresholds, and so it orders frames that
+    show the same thing better; between different things it says nothing.
+    """
+    gray = encoded_gray(evidence.crop)
+    smooth = cv2.GaussianBlur(gray, (0, 0), _DETAIL_SIGMA_PX, borderType=cv2.BORDER_REFLECT)
+    energy = 0.0
+    for dx, dy in ((1, 0), (0, 1)):
+        slope = cv2.Sobel(smooth, cv2.CV_32F, dx, dy, scale=1 / 8, borderType=cv2.BORDER_REFLECT)
+        energy += float(np.mean(np.square(slope)))
+    # Not the evidence's own estimate, which is bounded and that of the flattest box.
+    excess = energy - _DETAIL_OF_NOISE * measure_noise(gray) ** 2
+    return 10 * math.log10(max(excess, _LEAST_DETAIL))
 
 
 def _textured(evidence: Evidence) -> NDArray[np.bool_]:
@@ -50,6 +76,18 @@ EDGE_WIDTH = Scorer(
         "are widest; σ of the profile, 0.65 for a perfect step.",
     ),
     _edge_width,
+)
+DETAIL = Scorer(
+    ScoreInfo(
+        "detail",
+        "dB",
+        10 * math.log10(_LEAST_DETAIL),
+        10.0,
+        True,
+        "Gradient energy of the judged box without the noise's share; compare it only between "
+        "frames that show the same thing in the same box.",
+    ),
+    _detail,
 )
 EDGE_COUNT = Scorer(
     ScoreInfo("edge_count", "", 0.0, math.inf, None, "How many edge points the width rests on."),

@@ -13,7 +13,9 @@ from focuskit.blurmap import BlurMap
 
 __all__ = ["Region", "RegionKind", "choose_regions"]
 
-RegionKind = Literal["in-focus area", "sharpest tiles", "centre"]
+RegionKind = Literal[
+    "given", "AF point", "eyes", "face", "in-focus area", "sharpest tiles", "centre"
+]
 
 # A tile counts as in focus, or as judgeable, from these averages on.
 _IN_FOCUS = 0.5

@@ -93,6 +93,11 @@ class FocusNetDetector:
         check_range("close_looks", self.close_looks, low=0)
         check_range("frame_looks", self.frame_looks, low=0)
 
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Names of the weights that it runs."""
+        return (_NAME, GAUGE_NAME) if self.frame_looks else (_NAME,)
+
     def prepare(self) -> None:
         """Load the networks now, so that what is wrong is said before any photo is read.
 

@@ -9,12 +9,14 @@ import re
 import struct
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import exifread
 from exifread.core.exceptions import ExifError
 
+from focuskit.io.af_points import CameraPoint, camera_point
 from focuskit.photo import Exif
 
 __all__ = ["parse_exif"]
@@ -100,7 +102,8 @@ def parse_exif(
         tags = exifread.process_file(leash, details=False, extract_thumbnail=False)
     except _EXIFREAD_FAILS as exc:
         _LOG.warning("%s: its EXIF data is damaged (%s) and left out.", name, exc or type(exc))
-    return _interpret(tags, block if keep and tags else None, size)
+    exif = _interpret(tags, block if keep and tags else None, size)
+    return _with_focus(exif, tags, camera_point(block) if tags else None, size)
 
 
 def _interpret(tags: Mapping[str, Any], block: bytes | None, size: tuple[int, int] | None) -> Exif:
@@ -114,7 +117,6 @@ def _interpret(tags: Mapping[str, Any], block: bytes | None, size: tuple[int, in
         focal_length_35mm=focal_length_35mm,
         f_number=_f_number(tags),
         focus_distance_m=math.inf if distance and distance >= _INFINITY_M else distance,
-        focus_point=_focus_point(tags, size),
         iso=_iso(tags),
         exposure_s=_exposure(tags),
         exposure_bias_ev=_number(tags, "EXIF ExposureBiasValue", low=-20, high=20),
@@ -232,24 +234,38 @@ def _plausible_width(measured: float | None, from_view: float | None) -> float |
     return width if width and 1 <= width <= 120 else None
 
 
-def _focus_point(
-    tags: Mapping[str, Any], size: tuple[int, int] | None
-) -> tuple[float, float] | None:
-    """Return where the subject is, of which EXIF 2.32 counts pixels of the picture unturned."""
-    found = _numbers(tags, "EXIF SubjectArea") or _numbers(tags, "EXIF SubjectLocation")
+def _with_focus(
+    exif: Exif, tags: Mapping[str, Any], camera: CameraPoint | None, size: tuple[int, int] | None
+) -> Exif:
+    """Return the data with what was focused on; the camera's AF point goes before the subject.
+
+    EXIF 2.32 counts pixels of the picture unturned.
+    """
     width = _number(tags, "EXIF ExifImageWidth", low=1)
     height = _number(tags, "EXIF ExifImageLength", low=1)
-    if len(found) < 2 or not size or not min(size) or not width or not height:
-        return None
+    if not size or not min(size) or not width or not height:
+        return exif
     shorter, longer = sorted(size)
     # Containers that turn the picture themselves have its sides the other way round.
-    cropped = not math.isclose(
-        shorter / longer, min(width, height) / max(width, height), rel_tol=0.01
-    )
-    x, y = found[0] / width, found[1] / height
-    if cropped or not (0 <= x < 1 and 0 <= y < 1):
-        return None
+    if not math.isclose(shorter / longer, min(width, height) / max(width, height), rel_tol=0.01):
+        return exif
     orientation = int(_number(tags, "Image Orientation", low=1, high=8) or 1)
+    if camera is not None:
+        fits = camera.aspect is None or math.isclose(camera.aspect, width / height, rel_tol=0.02)
+        if fits:
+            return replace(exif, focus_point=_turned(camera.x, camera.y, orientation))
+    found = _numbers(tags, "EXIF SubjectArea") or _numbers(tags, "EXIF SubjectLocation")
+    if len(found) < 2 or not (0 <= found[0] < width and 0 <= found[1] < height):
+        return exif
+    area = None
+    if len(found) > 2:  # a diameter, or width and height
+        area = found[2] / width, found[-1] / height
+        area = area[::-1] if orientation >= 5 else area
+    point = _turned(found[0] / width, found[1] / height, orientation)
+    return replace(exif, focus_point=point, focus_area=area)
+
+
+def _turned(x: float, y: float, orientation: int) -> tuple[float, float]:
     if orientation in (2, 3, 7, 8):
         x = 1 - x
     if orientation in (3, 4, 6, 7):

@@ -83,7 +83,19 @@ def test_doctor_tells_what_it_found(focuskit: Run) -> None:
 
 def test_the_shipped_cull_recipe_says_what_the_defaults_are() -> None:
     assert load_recipe("cull").thresholds == Thresholds()
-    assert set(shipped_recipes()) == {"cull", "score"}
+    genres = {"event", "landscape", "macro", "portrait", "wildlife"}
+    assert set(shipped_recipes()) == {"cull", "score"} | genres
+    lines = [load_recipe(name, do="cull").thresholds for name in ["cull", *sorted(genres)]]
+    assert len({repr(each) for each in lines}) == len(lines)
+
+
+@pytest.mark.parametrize("diagonal_px", [800, 7200, 11000])
+def test_genres_forgive_as_much_as_they_say(diagonal_px: float) -> None:
+    def limit(name: str) -> float:
+        return load_recipe(name).thresholds.limit_width_px(diagonal_px)
+
+    assert limit("landscape") < limit("wildlife") < limit("cull") < limit("event")
+    assert limit("portrait") == limit("cull")
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,11 @@ import math
 
 import pytest
 
-from focuskit.cull.decide import Decision, Thresholds, decide, decide_sets
+from focuskit.cull.decide import USES, Decision, Thresholds, decide, decide_sets
 from focuskit.cull.measures import Measures
 from focuskit.cull.sets import Bracket, Burst
 from focuskit.cull.subject import Region
+from focuskit.errors import InputError
 
 DIAGONAL_24MP = math.hypot(6000, 4000)
 LIMIT = Thresholds().limit_width_px(DIAGONAL_24MP)
@@ -155,3 +156,33 @@ def test_no_member_of_a_bracket_is_rejected() -> None:
 
     assert [each.verdict for each in decisions] == ["keeper", "cant-tell", "cant-tell"]
     assert all("bracket" in _codes(each) for each in decisions)
+
+
+def test_a_preview_that_the_camera_sharpened_is_held_to_a_narrower_line() -> None:
+    limits = [Thresholds().limit_width_px(DIAGONAL_24MP, source) for source in ("full", "preview")]
+    soft = _measures(edge_width=0.94 * limits[0])
+
+    assert limits[1] == pytest.approx(0.87 * limits[0])
+    assert decide(soft, DIAGONAL_24MP).verdict == "keeper"
+    assert decide(soft, DIAGONAL_24MP, decoded_from="preview").verdict != "keeper"
+
+
+def test_what_a_photo_is_for_moves_the_line() -> None:
+    soft = _measures(edge_width=1.5)
+
+    verdicts = {use: decide(soft, DIAGONAL_24MP, Thresholds().for_use(use)).verdict for use in USES}
+
+    assert verdicts == {"web": "keeper", "print": "reject", "crop": "reject"}
+    limits = [Thresholds().for_use(use).limit_width_px(DIAGONAL_24MP) for use in USES]
+    assert limits == sorted(limits, reverse=True)
+    with pytest.raises(InputError, match="known are web, print, crop"):
+        Thresholds().for_use("poster")
+
+
+def test_motion_all_over_the_frame_is_the_cameras() -> None:
+    blurred = {"edge_width": LIMIT * 2, "motion_ratio": 2.5, "motion_width": LIMIT * 2}
+
+    assert "shake" in _codes(_alone(**blurred, motion_shared=1.0))
+    assert "subject-motion" in _codes(_alone(**blurred, motion_shared=0.0))
+    assert _codes(_alone(**blurred)) == ["motion"]
+    assert "shake" not in _codes(_alone(motion_shared=1.0))

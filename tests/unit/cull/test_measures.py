@@ -7,9 +7,11 @@ from numpy.typing import NDArray
 
 from focuskit.blurmap import BlurMap
 from focuskit.cull import SCORERS, Evidence, gather, measure
+from focuskit.cull.decide import decide
 from focuskit.cull.subject import Region
 from focuskit.errors import InputError
 from focuskit.optics.psf import motion_psf
+from focuskit.photo import DecodedFrom
 from tests.scenes import as_photo, blurred, make_scene
 
 ALL = {row.name: SCORERS.get(row.name) for row in SCORERS}
@@ -85,3 +87,71 @@ def test_clipped_tones_are_counted() -> None:
 
     assert values["clipped_high"] == pytest.approx(0.25)
     assert values["clipped_low"] == pytest.approx(0.25)
+
+
+def _verdict(
+    rgb: NDArray[np.float32],
+    megapixels: float,
+    *,
+    noise: float = 0.003,
+    decoded_from: DecodedFrom = "full",
+) -> str:
+    measures = measure([_evidence(rgb, noise=noise)], ALL)
+    diagonal = 1000 * (megapixels / 6) ** 0.5 * 13**0.5
+    return decide(measures, diagonal, decoded_from=decoded_from).verdict
+
+
+@pytest.mark.parametrize(("coc_at_60_mp", "verdict"), [(0.0, "keeper"), (20.0, "reject")])
+def test_megapixels_do_not_change_the_verdict(coc_at_60_mp: float, verdict: str) -> None:
+    rgb = blurred(make_scene(760, 760, seed=4), coc_at_60_mp)
+    sides = {60: 760, 24: 480, 6: 240}
+
+    verdicts = {
+        megapixels: _verdict(
+            cv2.resize(rgb, (side, side), interpolation=cv2.INTER_AREA), megapixels
+        )
+        for megapixels, side in sides.items()
+    }
+
+    assert verdicts == dict.fromkeys(sides, verdict)
+
+
+@pytest.mark.parametrize(("coc", "verdict"), [(0.0, "keeper"), (8.0, "reject")])
+def test_neither_iso_nor_the_cameras_sharpening_changes_the_verdict(
+    crop: NDArray[np.float32], coc: float, verdict: str
+) -> None:
+    rgb = blurred(crop, coc)
+    sharpened = np.clip(rgb + 0.8 * (rgb - cv2.GaussianBlur(rgb, (0, 0), 1.0)), 0, 1)
+
+    # In linear light, as a full-frame camera leaves it at ISO 100 and at ISO 6400.
+    assert _verdict(rgb, 24, noise=0.002) == verdict
+    assert _verdict(rgb, 24, noise=0.016) == verdict
+    assert _verdict(sharpened, 24, decoded_from="preview") == verdict
+
+
+def test_detail_orders_frames_whose_noise_differs(crop: NDArray[np.float32]) -> None:
+    noises = (0.002, 0.012, 0.006, 0.02, 0.03)
+
+    detail = [
+        _values(blurred(crop, coc), noise=noise)["detail"]
+        for coc, noise in zip((1, 2.4, 3.6, 5, 7), noises, strict=True)
+    ]
+
+    assert detail == sorted(detail, reverse=True)
+
+
+def test_the_camera_shook_where_all_boxes_moved_alike(crop: NDArray[np.float32]) -> None:
+    moved = cv2.filter2D(crop, -1, motion_psf(11, 30), borderType=cv2.BORDER_REFLECT)
+    ones = np.ones(crop.shape[:2], np.float32)
+    mapped = BlurMap(ones, ones * 0, ones)
+
+    def shared(*pictures: NDArray[np.float32]) -> list[float]:
+        boxes = [
+            (Region(400 * index, 0, 384, 384, "in-focus area"), as_photo(np.clip(each, 0, 1)))
+            for index, each in enumerate(pictures)
+        ]
+        return [ALL["motion_shared"].measure(each) for each in gather(boxes[0][1], mapped, boxes)]
+
+    assert shared(moved, moved[::, ::-1][:, ::-1]) == [1.0, 1.0]
+    assert shared(moved, crop, crop)[0] == 0.0
+    assert np.isnan(shared(moved)[0])

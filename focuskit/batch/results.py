@@ -1,0 +1,52 @@
+"""Reading back what a cull wrote."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from focuskit.errors import InputError
+
+__all__ = ["RESULTS_NAME", "read_results"]
+
+RESULTS_NAME = "focuskit-cull.jsonl"
+
+Record = dict[str, Any]
+
+
+def read_results(path: Path) -> list[Record]:
+    """Return the records of a cull, those of failed shots too.
+
+    Args:
+        path: focuskit-cull.jsonl, or the folder that holds it.
+
+    Raises:
+        InputError: there is no such file, or it is not what a cull writes.
+    """
+    file = path / RESULTS_NAME if path.is_dir() else path
+    try:
+        # Not splitlines: names may hold other characters that end a line.
+        lines = file.read_text(encoding="utf-8").split("\n")
+    except FileNotFoundError as exc:
+        raise InputError(
+            f"There are no results at {file}; `focuskit cull LIBRARY` writes them."
+        ) from exc
+    except (OSError, UnicodeDecodeError) as exc:
+        raise InputError(f"{file} cannot be read as results of a cull: {exc}.") from exc
+    return [_record(line, number, file) for number, line in enumerate(lines, start=1) if line]
+
+
+def _record(line: str, number: int, file: Path) -> Record:
+    try:
+        record = json.loads(line)
+    except ValueError as exc:
+        raise InputError(
+            f"{file}, line {number} is no JSON ({exc}); was it cut off? Cull again."
+        ) from exc
+    if not isinstance(record, dict) or not {"shot", "verdict"} <= set(record):
+        raise InputError(
+            f"{file}, line {number} is no record of a cull: it has no shot and verdict. Give "
+            f"{RESULTS_NAME} as `focuskit cull` wrote it."
+        )
+    return record

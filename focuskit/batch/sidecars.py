@@ -1,0 +1,216 @@
+"""Verdicts into the sidecars of a library, and people's ratings out of them."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import focuskit
+from focuskit.batch.culling import Culled
+from focuskit.batch.files import write_file
+from focuskit.batch.library import Problem, Shot
+from focuskit.batch.undo import Manifest, write_step
+from focuskit.batch.versions import model_version, parameters_version
+from focuskit.cull.decide import Decision, Reason, Thresholds
+from focuskit.errors import FocuskitError, SidecarConflictError
+from focuskit.io import RAW_SUFFIXES
+from focuskit.io.sidecar import (
+    Marks,
+    Note,
+    SidecarNaming,
+    merged_sidecar,
+    read_embedded_marks,
+    read_sidecar,
+    read_sidecar_marks,
+    sidecars_of,
+    sidecars_to_write,
+)
+
+__all__ = ["Folders", "Written", "marks_of", "with_marks", "write_sidecars"]
+
+RATED, UNREADABLE = "rated-by-you", "sidecar-unreadable"
+
+
+class Folders:
+    """What lies in folders, each listed once."""
+
+    def __init__(self) -> None:
+        self._names: dict[Path, list[str]] = {}
+
+    def names(self, folder: Path) -> list[str]:
+        """Return the names in a folder; none if it cannot be listed."""
+        if folder not in self._names:
+            try:
+                self._names[folder] = os.listdir(folder)
+            except OSError:
+                self._names[folder] = []
+        return self._names[folder]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What writing sidecars came to.
+
+    Attributes:
+        made, changed: how many sidecars are new, and how many have new content.
+        same: how many said it all already, and were not touched.
+        problems: shots whose sidecars were left as they are, and why.
+        manifest: what `focuskit cull undo` takes; None if nothing was written.
+    """
+
+    made: int
+    changed: int
+    same: int
+    problems: tuple[Problem, ...]
+    manifest: Path | None
+
+
+def marks_of(files: Sequence[Path], folders: Folders) -> tuple[Marks, list[str]]:
+    """Return what people said about a shot, and what is wrong with sidecars that may say more.
+
+    Sidecars come before what is inside the photos, and judgements before colours.
+    """
+    said: list[Marks] = []
+    troubles: list[str] = []
+    for path in sidecars_of(files, folders.names(files[0].parent)):
+        if path.suffix.lower() == ".xmp":
+            try:
+                said.append(read_sidecar_marks(path))
+            except SidecarConflictError as exc:
+                troubles.append(str(exc))
+    said += [read_embedded_marks(file) for file in files]
+    judged = [marks for marks in said if marks.judged] or [marks for marks in said if marks]
+    return (judged[0] if judged else Marks()), troubles
+
+
+def with_marks(culled: Culled) -> Culled:
+    """Add to every decision what people said about the photo already; verdicts stay as they are."""
+    folders = Folders()
+    decisions = []
+    for judgement, decision in zip(culled.judgements, culled.decisions, strict=True):
+        marks, troubles = marks_of(judgement.shot.files, folders)
+        added = [Reason(UNREADABLE, text) for text in troubles]
+        if marks:
+            source = marks.source.name if marks.source else ""
+            added.insert(0, Reason(RATED, f"Rated by you: {marks} ({source})."))
+        decisions.append(replace(decision, reasons=(*decision.reasons, *added)))
+    return replace(culled, decisions=tuple(decisions))
+
+
+def write_sidecars(
+    culled: Culled,
+    output: Path,
+    *,
+    detector: str,
+    thresholds: Thresholds | None = None,
+    naming: SidecarNaming = SidecarNaming.AUTO,
+    overwrite_ratings: bool = False,
+) -> Written:
+    """Merge every verdict into the sidecars of its shot.
+
+    All sidecars of a shot are written or none; what cannot be merged into is left as it is and
+    named, and the others are done.
+
+    Args:
+        culled: verdicts.
+        output: folder for the manifest, which `focuskit.batch.undo` puts back from.
+        detector: model that the verdicts rest on.
+        thresholds: lines that they rest on; a digest of them goes along.
+        naming: which sidecars.
+        overwrite_ratings: put ours in place of people's.
+
+    Raises:
+        OutputError: the manifest cannot be written; what was written before can be undone.
+    """
+    folders, manifest = Folders(), Manifest(output, "write-xmp")
+    model, parameters = model_version(detector), parameters_version(thresholds)
+    counts = {"made": 0, "changed": 0, "same": 0}
+    problems = []
+    try:
+        for judgement, decision in zip(culled.judgements, culled.decisions, strict=True):
+            note = _note(decision, model, parameters, judgement.measures.region.kind)
+            try:
+                plan = _plan(judgement.shot, note, folders, naming, overwrite_ratings)
+            except SidecarConflictError as exc:
+                problems.append(Problem(judgement.shot.name, str(exc)))
+                continue
+            for path, before, after in plan:
+                try:
+                    counts[_write(path, before, after, manifest)] += 1
+                except (SidecarConflictError, OSError) as exc:
+                    problems.append(Problem(judgement.shot.name, _sentence(path, exc)))
+    finally:
+        manifest.close()
+    return Written(**counts, problems=tuple(problems), manifest=manifest.path)
+
+
+def _plan(
+    shot: Shot, note: Note, folders: Folders, naming: SidecarNaming, overwrite: bool
+) -> list[tuple[Path, bytes | None, bytes]]:
+    names = folders.names(shot.judged.parent)
+    marks, troubles = marks_of(shot.files, folders)
+    if troubles:
+        raise SidecarConflictError(" ".join(troubles))
+    plan = []
+    for path in sidecars_to_write(shot.files, names, naming):
+        before = read_sidecar(path) if os.path.lexists(path) else None
+        full = any(path.name.casefold() == f"{file.name}.xmp".casefold() for file in shot.files)
+        raws = [file for file in shot.files if file.suffix.lower() in RAW_SUFFIXES]
+        after = merged_sidecar(
+            before,
+            note,
+            str(path),
+            marks=marks,
+            overwrite_ratings=overwrite,
+            darktable=full,
+            raw_suffix=raws[0].suffix[1:] if raws and not full else "",
+        )
+        if before is not None and after != before and not _writable(path):
+            raise SidecarConflictError(
+                f"{path} is read-only and is left as it is; make it writable and repeat."
+            )
+        plan.append((path, before, after))
+    return plan
+
+
+def _write(path: Path, before: bytes | None, after: bytes, manifest: Manifest) -> str:
+    if after == before:
+        return "same"
+    now = read_sidecar(path) if os.path.lexists(path) else None
+    if now != before:
+        raise SidecarConflictError(
+            f"{path} was changed by another program just now and is left as it is; repeat."
+        )
+    step = write_step(path, before, after)
+    manifest.add(step)
+    write_file(path, after, step["part"], mode=step["mode"], replace=before is not None)
+    return "made" if before is None else "changed"
+
+
+def _writable(path: Path) -> bool:
+    # An administrator may write everything, and still somebody meant it.
+    return bool(path.stat().st_mode & 0o222) and os.access(path, os.W_OK)
+
+
+def _sentence(path: Path, exc: Exception) -> str:
+    if isinstance(exc, FocuskitError):
+        return str(exc)
+    why = getattr(exc, "strerror", None) or exc
+    return f"{path} could not be written ({why}); check the folder's permissions and space."
+
+
+def _note(decision: Decision, model: str, parameters: str, region: str) -> Note:
+    codes = [each.code for each in decision.reasons if each.code not in (RATED, UNREADABLE)]
+    numbers = {
+        "Score": f"{decision.score:.1f}" if math.isfinite(decision.score) else "",
+        "Confidence": f"{decision.confidence:.3f}" if math.isfinite(decision.confidence) else "",
+        "Region": region,
+        "Model": model,
+        "Parameters": parameters,
+        "Version": focuskit.__version__,
+    }
+    given = {key: value for key, value in numbers.items() if value}
+    return Note(decision.verdict, tuple(dict.fromkeys(codes)), given)

@@ -1,0 +1,49 @@
+"""What numbers came from: networks by their checksum, parameters by a digest of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from functools import cache
+
+from focuskit.cull.decide import Thresholds
+from focuskit.cull.score import SCORE_VERSION
+from focuskit.detect import DETECTORS
+from focuskit.detect.weights import find_weights
+
+__all__ = ["MEASURES_VERSION", "model_version", "parameters_version"]
+
+MEASURES_VERSION = 1
+"""Goes up when the same photo and map give other measures."""
+
+_DIGITS = 12
+
+
+@cache
+def model_version(detector: str) -> str:
+    """Return a detector's name with each of its networks and the start of their SHA-256.
+
+    Raises:
+        UnknownNameError: there is no such detector.
+        WeightsError: its weights are missing or damaged.
+    """
+    networks = getattr(DETECTORS.get(detector), "networks", ())
+    marks = [f"{name}@{_checksum(name)}" for name in networks]
+    return ":".join([detector, "+".join(marks)]) if marks else detector
+
+
+def parameters_version(thresholds: Thresholds | None = None) -> str:
+    """Return a digest of everything but the photo and the map that a verdict depends on."""
+    parameters = {
+        "thresholds": asdict(thresholds or Thresholds()),
+        "score": SCORE_VERSION,
+        "measures": MEASURES_VERSION,
+    }
+    text = json.dumps(parameters, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
+
+
+def _checksum(name: str) -> str:
+    path = find_weights(name).files["onnx"]
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:_DIGITS]

@@ -1,0 +1,18 @@
+"""What culling is judged on: named apart, so that the command line need not import the judges."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+__all__ = ["Line"]
+
+
+class Line(StrEnum):
+    """What can be judged."""
+
+    BURSTS = "bursts"
+    REJECTS = "rejects"
+    SHALLOW = "shallow"
+    SWEEPS = "sweeps"
+    MOTION = "motion"
+    LADDER = "ladder"
