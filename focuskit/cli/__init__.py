@@ -74,8 +74,20 @@ app.add_typer(bench)
 app.add_typer(models)
 
 
+def _occupy_standard_descriptors() -> None:
+    """Point closed standard descriptors at nothing, before a socket gets one of their numbers.
+
+    C libraries print to descriptor 2 whatever it is: their words would end in dask's connections.
+    """
+    # The lowest free number comes first, so one above 2 says that there is no gap left.
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+
+
 def main() -> None:
     """Run the command line and leave with the documented exit code."""
+    _occupy_standard_descriptors()
     try:
         app()
         sys.stdout.flush()

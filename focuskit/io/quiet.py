@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import sys
 import tempfile
 import threading
 import warnings
@@ -75,9 +76,10 @@ def native_noise_held() -> Iterator[None]:
 
     libjpeg, libpng and LibRaw print to file descriptor 2 and offer no switch through their Python
     bindings. Lines of other threads come out late by one decode at most; none is lost. Where the
-    system has no `pread` (Windows) nothing is held.
+    system has no `pread` (Windows), or Python was started without standard error, nothing is held:
+    descriptor 2 may be anyone's file or socket then.
     """
-    if not hasattr(os, "pread"):
+    if not hasattr(os, "pread") or sys.__stderr__ is None:
         yield
         return
     try:

@@ -133,6 +133,32 @@ def test_a_closed_stderr_is_no_fault(library: Path) -> None:
     assert b"good.jpg" in answer.stdout
 
 
+_SHOW_DESCRIPTORS = """
+import os, subprocess, sys
+from focuskit.cli import main
+
+sys.argv = ["focuskit", "--version"]
+try:
+    main()
+finally:
+    null = os.stat(os.devnull).st_rdev
+    print([os.fstat(each).st_rdev == null for each in (0, 2)], flush=True)
+    subprocess.run(["sh", "-c", "echo fine >&2 && echo fine"], close_fds=True)
+"""
+
+
+def test_no_socket_can_become_a_closed_standard_descriptor() -> None:
+    answer = subprocess.run(
+        f"'{sys.executable}' -c '{_SHOW_DESCRIPTORS}' 0<&- 2>&-",
+        shell=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+
+    assert answer.stdout.splitlines()[1:] == ["[True, True]", "fine"]
+
+
 def test_files_of_one_press_are_one_shot(focuskit: Run, library: Path) -> None:
     shutil.copy(SAMPLES / "IMG_0030.dng", library / "x.dng")
     shutil.copy(SAMPLES / "IMG_0030.jpg", library / "x.JPG")

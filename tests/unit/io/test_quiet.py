@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -40,3 +42,27 @@ def test_an_error_gives_standard_error_back(capfd: pytest.CaptureFixture[str]) -
         raise ValueError("x")
     os.write(2, b"still here\n")
     assert capfd.readouterr().err == "still here\n"
+
+
+_A_SOCKET_IS_DESCRIPTOR_2 = """
+import os, socket
+from focuskit.io.quiet import native_noise_held
+
+near, far = socket.socketpair()
+assert 2 in (near.fileno(), far.fileno())
+before = os.fstat(2).st_ino
+with native_noise_held():
+    print(os.fstat(2).st_ino == before)
+"""
+
+
+def test_what_else_lies_on_descriptor_2_is_left_alone() -> None:
+    answer = subprocess.run(
+        f"'{sys.executable}' - 2>&-",
+        shell=True,
+        input=_A_SOCKET_IS_DESCRIPTOR_2,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert answer.stdout == "True\n"
