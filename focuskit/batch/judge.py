@@ -14,7 +14,7 @@ from focuskit.batch.places import Box
 from focuskit.blurmap import BlurMap
 from focuskit.cull import Measures
 from focuskit.cull.sets import Fingerprint, fingerprint
-from focuskit.detect import DETECTORS, LIBRARY_DETECTOR
+from focuskit.detect import DETECTORS, LIBRARY_DETECTOR, detect_at
 from focuskit.errors import InputError, OutputError
 from focuskit.io import RAW_SUFFIXES, Frame, open_frame
 from focuskit.photo import DecodedFrom, Exif, Photo
@@ -87,7 +87,8 @@ class Judge:
         frame, unreadable = self._open(shot)
         working = frame.photo(_WORKING_EDGE_PX)
         photo = shrunk(working, _THUMBNAIL_PX)
-        blur_map = DETECTORS.get(self.detector)(working).resized(photo.height, photo.width)
+        detector = DETECTORS.get(self.detector)
+        blur_map = detect_at(detector, working, photo.height, photo.width)
         measures, crop = measure_best(frame, photo, blur_map, self.subject)
         picture = None
         if self.pictures is not None:

@@ -114,9 +114,22 @@ class FocusNetDetector:
         Raises:
             WeightsError, DeviceError: the network cannot be run; the message tells a way on.
         """
+        return self.at(photo, photo.height, photo.width)
+
+    def at(self, photo: Photo, height: int, width: int) -> BlurMap:
+        """Return the map of a photo for the same photo made smaller.
+
+        Args:
+            photo: what to look at, at its own size.
+            height: of the map in pixels, at most the photo's.
+            width: of the map in pixels, at most the photo's.
+
+        Raises:
+            WeightsError, DeviceError: the network cannot be run; the message tells a way on.
+        """
         network, weights = open_network(_NAME)
         try:
-            return self._detected(photo, network, weights.facts["fusion"])
+            return self._detected(photo, (height, width), network, weights.facts["fusion"])
         except MemoryError as exc:
             raise DeviceError(
                 f"There is too little memory for the map of a photo of {photo.width}×"
@@ -124,12 +137,13 @@ class FocusNetDetector:
                 "with --max-megapixels."
             ) from exc
 
-    def _detected(self, photo: Photo, network: Network, fusion: dict[str, Any]) -> BlurMap:
+    def _detected(
+        self, photo: Photo, shape: tuple[int, int], network: Network, fusion: dict[str, Any]
+    ) -> BlurMap:
         light, scale = _light(photo, self.close_long_edge)
-        shape = _first_shape(light.shape)
-        small = _encoded(_resized(light, shape))
+        small = _encoded(_resized(light, _first_shape(light.shape)))
         first = _look(network, small)
-        shrink = (light.shape[0] * light.shape[1] / (shape[0] * shape[1])) ** 0.5
+        shrink = _scale(small.shape, light.shape)
         close = None
         if shrink >= _LEAST_GAIN and self.close_looks > 0:
             close = _close_look(network, light, _sigmoid(first.in_focus), self.close_looks)
@@ -142,7 +156,8 @@ class FocusNetDetector:
         judged = small if same or shrink >= _LEAST_GAIN else _encoded(light)
         trust = _resized(_trust(judged), confidence.shape)
         confidence = trust * (np.float32(0.5) + np.float32(0.5) * confidence)
-        return _finished(photo, in_focus, coc / np.float32(scale), confidence)
+        coc = coc / np.float32(scale * _scale(shape, (photo.height, photo.width)))
+        return _finished(photo, shape, in_focus, coc, confidence)
 
 
 detect_focusnet = FocusNetDetector()
@@ -158,7 +173,12 @@ def _light(photo: Photo, long_edge: int) -> tuple[Map, float]:
     factor = long_edge / longest
     shape = tuple(max(1, round(side * factor)) for side in photo.rgb.shape[:2])
     light = _resized(light, shape)
-    return light, (light.shape[0] * light.shape[1] / (photo.height * photo.width)) ** 0.5
+    return light, 1 / _scale(light.shape, (photo.height, photo.width))
+
+
+def _scale(small: tuple[int, ...], large: tuple[int, ...]) -> float:
+    """Return how many times as long one picture is as another, on the mean of both axes."""
+    return float((large[0] * large[1] / (small[0] * small[1])) ** 0.5)
 
 
 def _clipped(rgb: Map, factor: int) -> Map:
@@ -269,9 +289,11 @@ def _joined(
     )
 
 
-def _finished(photo: Photo, in_focus: Map, coc: Map, confidence: Map) -> BlurMap:
-    shape = (photo.height, photo.width)
-    light = np.minimum(luminance(photo.rgb, photo.primaries), np.float32(1))
+def _finished(
+    photo: Photo, shape: tuple[int, int], in_focus: Map, coc: Map, confidence: Map
+) -> BlurMap:
+    rgb = _resized(photo.rgb, shape)
+    light = np.minimum(luminance(rgb, photo.primaries), np.float32(1))
     # A square root follows the encoding closely enough to guide, at a tenth of its cost.
     guide = np.asarray(cv2.sqrt(light), np.float32).reshape(shape)
     if in_focus.shape[0] <= shape[0] and in_focus.shape[1] <= shape[1]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from focuskit.detect import DETECTORS
+from focuskit.detect import DETECTORS, detect_at
 from focuskit.photo import Exif, Photo
 from tests.scenes import as_photo, make_scene
 
@@ -135,3 +135,18 @@ def test_a_missed_shot_is_in_focus_nowhere(name: str) -> None:
 
     assert best(sharp) > 0.5
     assert best(missed) < 0.3
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("size", [(165, 350), (83, 175), (1, 1), (331, 701)])
+def test_a_smaller_map_is_the_map_made_smaller(name: str, size: tuple[int, int]) -> None:
+    photo = as_photo(_picture("larger than the grid"))
+    whole = DETECTORS.get(name)(photo).resized(*size)
+    small = detect_at(DETECTORS.get(name), photo, *size)
+
+    assert (small.height, small.width) == size
+    for attribute in ("in_focus_probability", "confidence"):
+        difference = np.abs(getattr(whole, attribute) - getattr(small, attribute))
+        assert difference.mean() < 0.03
+    coc_px = whole.coc_diameter_px.mean()
+    assert small.coc_diameter_px.mean() == pytest.approx(coc_px, rel=0.1, abs=0.01)
