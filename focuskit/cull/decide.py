@@ -22,7 +22,8 @@ Verdict = Literal["keeper", "reject", "cant-tell"]
 
 # So much of the other boxes must have moved the same way to blame the camera.
 _SHAKE_SHARE = 0.75
-# Less of the textured frame in focus than this is none.
+# Less of the textured frame in focus than this is none: where the detector's gauge finds nothing in
+# focus, it dims the whole map below one half.
 _NOTHING = 0.005
 
 
@@ -225,12 +226,16 @@ def _shake(measures: Measures) -> tuple[Reason, ...]:
 
 
 def _motion_reason(measures: Measures) -> Reason:
-    return Reason(
-        "motion",
-        f"Motion blur at {measures['motion_angle']:.0f}°: along it edges are "
-        f"{measures['motion_width']:.1f} px wide, {measures['motion_ratio']:.1f} times as wide as "
-        "across it.",
+    length = measures.values.get("motion_length", math.nan)
+    path = "" if math.isnan(length) else f" over about {length:.0f} px"
+    width = measures["motion_width"]
+    told = (
+        "hardly any detail is left along it."
+        if math.isnan(width)
+        else f"along it edges are {width:.1f} px wide, {measures['motion_ratio']:.1f} times as "
+        "wide as across it."
     )
+    return Reason("motion", f"Motion blur{path} at {measures['motion_angle']:.0f}°: {told}")
 
 
 def _sharp_reason(measures: Measures, limit: float, lines: Thresholds) -> Reason:
@@ -270,7 +275,6 @@ def _rank_burst(
         burst.members,
         measures,
         {index: width(index) for index in burst.members},
-        tolerance=lines.burst_tolerance,
     )
     best = order[0]
     for rank, index in enumerate(order, start=1):

@@ -9,10 +9,9 @@ References:
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from threading import RLock
 from typing import Any
 
 import cv2
@@ -36,8 +35,9 @@ _SURE_WEIGHT = 56.0
 _EYES_SIZE = (120, 72)
 _EYES_SHARE = 0.6
 _LEAST_SCORE = 0.8
-# A cascade keeps the picture that it works on.
-_ONE_AT_A_TIME = RLock()
+# A cascade keeps the picture that it works on, and a network the size of it: two threads that share
+# one crash.
+_OF_THREAD = threading.local()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,20 +95,25 @@ def _by_network(picture: Rgb8, model: Path) -> list[Face]:
     return faces
 
 
-@cache
 def _network(model: str) -> Any:
-    return cv2.FaceDetectorYN.create(model, "", (320, 320), _LEAST_SCORE)
+    known = vars(_OF_THREAD)
+    if model not in known:
+        known[model] = cv2.FaceDetectorYN.create(model, "", (320, 320), _LEAST_SCORE)
+    return known[model]
 
 
-@cache
 def _cascade(name: str) -> cv2.CascadeClassifier:
-    path = Path(cv2.data.haarcascades) / f"haarcascade_{name}.xml"  # type: ignore[attr-defined]
-    cascade = cv2.CascadeClassifier(str(path)) if path.is_file() else cv2.CascadeClassifier()
-    if cascade.empty():
-        raise WeightsError(
-            f"OpenCV's cascade {path} is missing; install opencv-python-headless again."
-        )
-    return cascade
+    known = vars(_OF_THREAD)
+    if name not in known:
+        path = Path(cv2.data.haarcascades) / f"haarcascade_{name}.xml"  # type: ignore[attr-defined]
+        cascade = cv2.CascadeClassifier(str(path)) if path.is_file() else cv2.CascadeClassifier()
+        if cascade.empty():
+            raise WeightsError(
+                f"OpenCV's cascade {path} is missing; install opencv-python-headless again."
+            )
+        known[name] = cascade
+    found: cv2.CascadeClassifier = known[name]
+    return found
 
 
 def _by_cascade(picture: Rgb8) -> list[Face]:
@@ -116,29 +121,18 @@ def _by_cascade(picture: Rgb8) -> list[Face]:
     ratio = min(1.0, _CASCADE_EDGE_PX / max(gray.shape))
     size = (max(1, round(gray.shape[1] * ratio)), max(1, round(gray.shape[0] * ratio)))
     small = np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), np.uint8)
-    try:
-        boxes, _, weights = _fronts(small)
-    except cv2.error:
-        # Now and then OpenCV's cascade trips over the scales of the picture before; a fresh one
-        # has none.
-        _cascade.cache_clear()
-        boxes, _, weights = _fronts(small)
+    boxes, _, weights = _cascade("frontalface_alt2").detectMultiScale3(
+        small,
+        _SCALE_STEP,
+        _NEIGHBOURS,
+        0,
+        (_SMALLEST_PX, _SMALLEST_PX),
+        outputRejectLevels=True,
+    )
     return [
         _face(small, (int(x), int(y), int(across), int(down)), float(weight))
         for (x, y, across, down), weight in zip(boxes, weights, strict=True)
     ]
-
-
-def _fronts(small: Gray) -> Any:
-    with _ONE_AT_A_TIME:
-        return _cascade("frontalface_alt2").detectMultiScale3(
-            small,
-            _SCALE_STEP,
-            _NEIGHBOURS,
-            0,
-            (_SMALLEST_PX, _SMALLEST_PX),
-            outputRejectLevels=True,
-        )
 
 
 def _face(gray: Gray, box: tuple[int, int, int, int], weight: float) -> Face:
@@ -156,8 +150,7 @@ def _face(gray: Gray, box: tuple[int, int, int, int], weight: float) -> Face:
 def _eyes(upper: Gray) -> list[tuple[float, float]]:
     """Return the centres of up to two eyes, in shares of the upper part of a face."""
     large = np.asarray(cv2.resize(upper, _EYES_SIZE, interpolation=cv2.INTER_CUBIC), np.uint8)
-    with _ONE_AT_A_TIME:
-        boxes = _cascade("eye_tree_eyeglasses").detectMultiScale(large, 1.1, 4, 0, (20, 20))
+    boxes = _cascade("eye_tree_eyeglasses").detectMultiScale(large, 1.1, 4, 0, (20, 20))
     width, height = _EYES_SIZE
     centres = [((x + w / 2) / width, (y + h / 2) / height) for x, y, w, h in boxes]
     # One on each side; nostrils and eyebrows come in pairs too, but not at the height of an eye.

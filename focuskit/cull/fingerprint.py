@@ -24,7 +24,7 @@ _FAINTEST = 2.0**-18
 _SECOND = np.array([[1, -2, 1]], np.float32)
 _BLACK = 1e-5
 # IMG_0042, DSC01234, _MG_9999, P1010042, 100_0042: the names that cameras give.
-_CAMERA_NAME = re.compile(r"(?:[a-z_]{1,8}|\d{3}_|[a-z]+-)(\d{1,8})", re.ASCII | re.IGNORECASE)
+_CAMERA_NAME = re.compile(r"([a-z_]{1,8}|\d{3}_|[a-z]+-)(\d{1,8})", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +73,18 @@ class Fingerprint:
     @property
     def number(self) -> int | None:
         """The camera's count in the file's name, or None where the name is not a camera's."""
-        found = _CAMERA_NAME.fullmatch(self.name.rpartition("/")[2].partition(".")[0])
-        return int(found[1]) if found else None
+        found = _CAMERA_NAME.fullmatch(self._stem)
+        return int(found[2]) if found else None
+
+    @property
+    def series(self) -> str:
+        """What stands before the number in the file's name, in lower case."""
+        found = _CAMERA_NAME.fullmatch(self._stem)
+        return found[1].lower() if found else ""
+
+    @property
+    def _stem(self) -> str:
+        return self.name.rpartition("/")[2].partition(".")[0]
 
 
 def fingerprint(photo: Photo, *, fine: Photo | None = None, name: str = "") -> Fingerprint:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -32,25 +33,43 @@ def ladder_length(run: Sequence[Fingerprint]) -> int:
     where the settings are all the same or unknown, the pictures alone may tell, as in a bracket of
     flash.
     """
+    if len(run) < SHORTEST_LADDER:
+        return 1
+    levels = [frame.exposure_ev for frame in run[:LONGEST_LADDER]]
+    biases = [frame.exposure_bias_ev for frame in run[:LONGEST_LADDER]]
+    seen = [frame.brightness_ev for frame in run[:LONGEST_LADDER]]
     best = 1
-    for length in range(SHORTEST_LADDER, min(len(run), LONGEST_LADDER) + 1):
+    for length in range(SHORTEST_LADDER, len(levels) + 1):
         frames = run[:length]
-        levels = [frame.exposure_ev for frame in frames]
-        biases = [frame.exposure_bias_ev for frame in frames]
-        written = (_is_ladder(biases, _BIAS_STEP_EV) and _shows(frames, biases)) or (
-            _is_ladder(levels, _EXPOSURE_STEP_EV) and _shows(frames, levels)
-        )
-        if written or (length % 2 == 1 and _flash_ladder(frames, levels)):
+        bias_step = _steps(biases[:length])[0]
+        level_step = _steps(levels[:length])[0]
+        # Steps only get smaller with every frame.
+        if (
+            bias_step < _BIAS_STEP_EV
+            and level_step < _EXPOSURE_STEP_EV
+            and _steps(seen[:length])[0] < _SEEN_STEP_EV
+        ):
+            break
+        written = (
+            _is_ladder(biases[:length], _BIAS_STEP_EV) and _shows(frames, biases[:length])
+        ) or (_is_ladder(levels[:length], _EXPOSURE_STEP_EV) and _shows(frames, levels[:length]))
+        if written or (length % 2 == 1 and _flash_ladder(frames, levels[:length])):
             best = length
     return best
 
 
-def _is_ladder(levels: Sequence[float | None], least_step: float) -> bool:
+def _steps(levels: Sequence[float | None]) -> tuple[float, float]:
+    """Return the smallest and the largest step between sorted levels; nothing if one is unknown."""
     rungs = sorted(level for level in levels if level is not None)
     if len(rungs) < len(levels):
-        return False
-    steps = np.diff(rungs)
-    return bool(steps.min() >= least_step and steps.max() - steps.min() <= _UNEVEN_EV)
+        return 0.0, 0.0
+    steps = [above - below for below, above in pairwise(rungs)]
+    return min(steps), max(steps)
+
+
+def _is_ladder(levels: Sequence[float | None], least_step: float) -> bool:
+    smallest, largest = _steps(levels)
+    return smallest >= least_step and largest - smallest <= _UNEVEN_EV
 
 
 def _shows(frames: Sequence[Fingerprint], levels: Sequence[float | None]) -> bool:
@@ -65,12 +84,10 @@ def _shows(frames: Sequence[Fingerprint], levels: Sequence[float | None]) -> boo
 def _flash_ladder(frames: Sequence[Fingerprint], levels: Sequence[float | None]) -> bool:
     seen = [frame.brightness_ev for frame in frames]
     known = [level for level in levels if level is not None]
-    if None in seen or (known and len(known) < len(levels)):
+    if known and (len(known) < len(levels) or max(known) - min(known) > _SAME_SETTINGS_EV):
         return False
-    if known and max(known) - min(known) > _SAME_SETTINGS_EV:
-        return False
-    steps = np.diff(sorted(value for value in seen if value is not None))
-    if steps.min() < _SEEN_STEP_EV or steps.max() > _SEEN_UNEVEN * steps.min():
+    smallest, largest = _steps(seen)
+    if smallest < _SEEN_STEP_EV or largest > _SEEN_UNEVEN * smallest:
         return False
     return _in_camera_order([value for value in seen if value is not None]) and _one_view(frames)
 

@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 from focuskit.blurmap import BlurMap
 from focuskit.color import encoded_gray
 from focuskit.cull.beside import Beside
-from focuskit.cull.orientation import Ellipse, fit_ellipse, shared_motion, widths_by_direction
+from focuskit.cull.orientation import (
+    Ellipse,
+    fit_ellipse,
+    motion_lean,
+    shared_motion,
+    widths_by_direction,
+)
 from focuskit.cull.subject import Region
 from focuskit.errors import InputError
 from focuskit.optics.edges import Edges, join_edges, measure_edges
@@ -51,14 +57,24 @@ class Evidence:
     shared: float = math.nan
 
     @cached_property
+    def gray(self) -> NDArray[np.float32]:
+        """What `crop` holds, encoded, as edges are measured in it."""
+        return encoded_gray(self.crop)
+
+    @cached_property
+    def lean(self) -> complex | None:
+        """Direction of motion at twice its angle, and how surely, see `motion_lean`."""
+        return motion_lean(self.gray, self.noise_sigma, self.all_edges)
+
+    @cached_property
     def ellipse(self) -> Ellipse | None:
         """How the width of all edges depends on direction, where that can be told."""
-        return fit_ellipse(widths_by_direction(self.all_edges))
+        return fit_ellipse(widths_by_direction(self.all_edges, by_contrast=True))
 
     @cached_property
     def widths(self) -> NDArray[np.float64]:
         """Width of its sharpest edges by direction, see `widths_by_direction`."""
-        return widths_by_direction(self.edges)
+        return widths_by_direction(self.edges, by_contrast=True)
 
 
 def gather(

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
+import cmath
 import math
 
-from focuskit.color import encoded_gray
 from focuskit.cull.measures import Evidence, ScoreInfo, Scorer
-from focuskit.cull.orientation import detail_ratio, fit_ellipse, widths_by_direction
+from focuskit.optics.cepstrum import motion_length_px
 
-__all__ = ["MOTION_ANGLE", "MOTION_RATIO", "MOTION_SHARED", "MOTION_WIDTH"]
+__all__ = ["MOTION_ANGLE", "MOTION_LENGTH", "MOTION_RATIO", "MOTION_SHARED", "MOTION_WIDTH"]
 
-# Few edges are the sharpest and many are not: either alone goes wrong where the other does not.
-_SHARES = (0.15, 0.4)
-# Of the product of the three: with it misfocus parts from motion at the line that widths alone had.
-_EXPONENT = 0.414
+# Of the lean: with it misfocus parts from motion at a ratio of 1.6.
+_EXPONENT = 0.448
+# Below this ratio there is no path whose length could be measured.
+_LEAST_RATIO = 1.4
 
 
 def _motion_ratio(evidence: Evidence) -> float:
-    ratios = [detail_ratio(encoded_gray(evidence.crop), evidence.noise_sigma)]
-    for share in _SHARES:
-        ellipse = fit_ellipse(widths_by_direction(evidence.all_edges, share))
-        if ellipse is None:
-            return math.nan
-        ratios.append(ellipse.long_px / ellipse.short_px)
-    return float(math.prod(ratios) ** _EXPONENT)
+    lean = evidence.lean
+    return math.nan if lean is None else math.exp(_EXPONENT * abs(lean))
 
 
 def _motion_width(evidence: Evidence) -> float:
@@ -32,8 +27,14 @@ def _motion_width(evidence: Evidence) -> float:
 
 
 def _motion_angle(evidence: Evidence) -> float:
-    ellipse = evidence.ellipse
-    return ellipse.angle_deg if ellipse else math.nan
+    lean = evidence.lean
+    return math.nan if lean is None else math.degrees(cmath.phase(lean) / 2) % 180
+
+
+def _motion_length(evidence: Evidence) -> float:
+    if not _motion_ratio(evidence) >= _LEAST_RATIO:
+        return math.nan
+    return motion_length_px(evidence.gray, _motion_angle(evidence))
 
 
 def _motion_shared(evidence: Evidence) -> float:
@@ -85,4 +86,16 @@ MOTION_SHARED = Scorer(
         "subject moved.",
     ),
     _motion_shared,
+)
+MOTION_LENGTH = Scorer(
+    ScoreInfo(
+        "motion_length",
+        "px",
+        3.0,
+        24.0,
+        False,
+        "Length of the path in the judged box at 100 %, from the dip that a straight path leaves "
+        "in the cepstrum; only where edges are clearly wider along one direction.",
+    ),
+    _motion_length,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cmath
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,8 +13,8 @@ from numpy.typing import NDArray
 
 from focuskit.optics.edges import Edges
 
-__all__ = ["DIRECTIONS", "Ellipse", "detail_ratio", "fit_ellipse", "shared_motion"]
-__all__ += ["widths_by_direction"]
+__all__ = ["DIRECTIONS", "Ellipse", "detail_lean", "fit_ellipse", "shared_motion"]
+__all__ += ["motion_lean", "widths_by_direction"]
 
 DIRECTIONS = 8
 """How many: 180° / 8 apart; each takes the edges within 22.5° of it, so neighbours overlap."""
@@ -24,12 +25,21 @@ _LEAST_SHARE = 0.025
 _LEAST_POINTS = 20
 # Narrower edges are as narrow as lenses draw them: a ratio to less would only measure noise.
 _FLOOR_PX = 0.6
-# What fine detail is compared with what; and the energy of white noise of variance 1 in the former.
-_FINE_PX, _COARSE_PX = 1.0, 4.0
-_FINE_NOISE = 0.0409 / 2
+# Detail is compared with what is a little coarser, as what is much coarser may run another way; and
+# the energy that white noise of variance 1 leaves in each along an axis.
+_FINE_PX, _COARSE_PX = 1.0, 1.4
+_FINE_NOISE, _COARSE_NOISE = 0.0204, 0.0072
+# With less detail than this share along one direction, a fence alone makes fine and coarse differ.
+_LEAST_CROSSING = 0.03
+# Few edges are the sharpest and many are not: either alone goes wrong where the other does not.
+_MOTION_SHARES = (0.15, 0.4)
+# How many times larger widths lean than detail does.
+_DETAIL_FACTOR = 6.0
+# Paths of 4 px leave no narrower edges along them: what detail leans to then is the subject's own.
+_LEAST_WIDTH_PX = 0.9
 # Boxes moved alike: in directions no farther apart, by edges so many times wider along them.
 _SAME_WAY_DEG, _MOVED = 25.0, 1.3
-_LEAST_STRUCTURE, _LEAST_KEPT = 1e-9, 1e-3
+_LEAST_STRUCTURE, _LEAST_KEPT = 1e-7, 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,24 +56,35 @@ class Ellipse:
     short_px: float
     angle_deg: float
 
+    @property
+    def lean(self) -> complex:
+        """Logarithm of the ratio of the two, as a vector of twice the angle; see `detail_lean`."""
+        ratio = math.log(self.long_px / self.short_px)
+        return cmath.rect(ratio, 2 * math.radians(self.angle_deg))
 
-def widths_by_direction(edges: Edges, share: float = _SHARPEST) -> NDArray[np.float64]:
+
+def widths_by_direction(
+    edges: Edges, share: float = _SHARPEST, *, by_contrast: bool = False
+) -> NDArray[np.float64]:
     """Return the width of the sharpest edges for each direction across them.
 
     Args:
         edges: of one box or several.
         share: the width that this share of the edges stays below, by weight.
+        by_contrast: let strong edges count more: what is close to them widens or narrows them
+            less, so that crowded detail reads more nearly as wide as edges that stand alone.
 
     Returns:
         (DIRECTIONS,) in pixels, for directions of k·180°/DIRECTIONS counter-clockwise from +x; NaN
         where too few edges lie that way.
     """
     widths = np.full(DIRECTIONS, math.nan)
-    total = float(edges.weight.sum())
+    trust = edges.weight * edges.contrast if by_contrast else edges.weight
+    total = float(trust.sum())
     for index in range(DIRECTIONS):
         turn = edges.angle_rad - np.float32(index * math.pi / DIRECTIONS)
         near = np.abs((turn + math.pi / 2) % math.pi - math.pi / 2) <= math.pi / DIRECTIONS
-        weight = edges.weight[near]
+        weight = trust[near]
         if len(weight) >= _LEAST_POINTS and weight.sum() >= _LEAST_SHARE * total:
             widths[index] = _weighted_quantile(edges.width_px[near], weight, share)
     return widths
@@ -92,6 +113,30 @@ def fit_ellipse(widths: NDArray[np.float64]) -> Ellipse | None:
     return Ellipse(long_px, short_px, math.degrees(math.atan2(sine, cosine) / 2) % 180)
 
 
+def motion_lean(gray: NDArray[np.float32], noise_sigma: float, edges: Edges) -> complex | None:
+    """Return along which direction a picture moved, and how surely, from three estimates.
+
+    They agree on the direction of motion and else on none, so their vectors are added.
+
+    Args:
+        gray: (H, W) float32 in [0, 1], encoded.
+        noise_sigma: on the same scale.
+        edges: of the picture, or of several that moved alike.
+
+    Returns:
+        A vector at twice the angle, as that of `detail_lean`; None where edges and detail run
+        along one direction only.
+    """
+    ellipses = [fit_ellipse(widths_by_direction(edges, share)) for share in _MOTION_SHARES]
+    known = [each for each in ellipses if each is not None]
+    detail = detail_lean(gray, noise_sigma)
+    if detail is None and len(known) < len(ellipses):
+        return None
+    if known and max(each.long_px for each in known) < _LEAST_WIDTH_PX:
+        detail = None
+    return sum(each.lean for each in known) + _DETAIL_FACTOR * (detail or 0)
+
+
 def shared_motion(boxes: Sequence[Ellipse | None]) -> list[float]:
     """Return for each box which share of the others moved the same way; NaN if none can tell."""
     shares = []
@@ -107,34 +152,46 @@ def _moved_alike(one: Ellipse, other: Ellipse) -> bool:
     return apart <= _SAME_WAY_DEG and other.long_px >= _MOVED * other.short_px
 
 
-def detail_ratio(gray: NDArray[np.float32], noise_sigma: float) -> float:
-    """Return how many times more fine detail there is along one direction than across it.
+def detail_lean(gray: NDArray[np.float32], noise_sigma: float) -> complex | None:
+    """Return along which direction fine detail falls off fastest, and how much faster.
 
-    Fine detail is compared with what is coarse, direction by direction, so that a fence is
-    less easily taken for motion. It speaks where edges that can be measured one by one are few.
+    Fine detail is compared with what is a little coarser, direction by direction: motion takes the
+    finest first, along its path. It speaks where edges that can be measured one by one are few.
 
     Args:
         gray: (H, W) float32 in [0, 1], encoded.
         noise_sigma: on the same scale.
 
     Returns:
-        1 where all directions are alike, or nothing is there.
+        The logarithm of the ratio of what is left across the path and along it, as a vector at
+        twice the angle of the path, counter-clockwise from +x, so that opposite ways are one; None
+        where detail runs along one direction only, and that cannot be told.
     """
-    fine = _structure(gray, _FINE_PX)
-    fine -= np.eye(2) * _FINE_NOISE * noise_sigma**2
-    coarse = _structure(gray, _COARSE_PX) + np.eye(2) * _LEAST_STRUCTURE
-    kept = np.maximum(np.linalg.eigvals(np.linalg.solve(coarse, fine)).real, _LEAST_KEPT)
-    return float(kept.max() / kept.min())
+    fine = _structure(gray, _FINE_PX, _FINE_NOISE * noise_sigma**2)
+    coarse = _structure(gray, _COARSE_PX, _COARSE_NOISE * noise_sigma**2)
+    energy, axes = np.linalg.eigh(coarse)
+    if energy[0] < _LEAST_CROSSING * energy[1]:
+        return None
+    even = axes / np.sqrt(energy) @ axes.T
+    kept, ways = np.linalg.eigh(even @ fine @ even)
+    least, most = np.maximum(kept, _LEAST_KEPT).tolist()
+    x, y = ways[:, 0].tolist()
+    return cmath.rect(math.log(most / least), 2 * math.atan2(-y, x))
 
 
-def _structure(gray: NDArray[np.float32], sigma_px: float) -> NDArray[np.float64]:
+def _structure(
+    gray: NDArray[np.float32], sigma_px: float, noise_energy: float
+) -> NDArray[np.float64]:
+    """Structure tensor of the whole picture at a scale, without the noise's share."""
     smooth = cv2.GaussianBlur(gray, (0, 0), sigma_px, borderType=cv2.BORDER_REFLECT)
     x, y = (
         cv2.Sobel(smooth, cv2.CV_32F, dx, dy, scale=1 / 8, borderType=cv2.BORDER_REFLECT)
         for dx, dy in ((1, 0), (0, 1))
     )
     cross = float(np.mean(x * y))
-    return np.array([[float(np.mean(x * x)), cross], [cross, float(np.mean(y * y))]])
+    tensor = np.array([[float(np.mean(x * x)), cross], [cross, float(np.mean(y * y))]])
+    lowest = float(np.linalg.eigvalsh(tensor)[0])
+    return tensor - np.eye(2) * min(noise_energy, lowest - _LEAST_STRUCTURE)
 
 
 def _spans_the_circle(known: NDArray[np.bool_]) -> bool:

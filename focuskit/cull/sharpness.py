@@ -8,12 +8,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from focuskit.color import encoded_gray
 from focuskit.cull.measures import Evidence, ScoreInfo, Scorer
 from focuskit.optics.noise import measure_noise
 
-__all__ = ["DETAIL", "EDGE_COUNT", "EDGE_WIDTH", "IN_FOCUS_SHARE", "TEXTURE_SHARE"]
+__all__ = ["DETAIL", "EDGE_COUNT", "EDGE_SHARE", "EDGE_WIDTH", "FOCUS_X", "FOCUS_Y"]
+__all__ += ["IN_FOCUS_SHARE", "TEXTURE_SHARE"]
 
+# Motion widens neighbouring directions alike; one alone may rest on few edges.
+_WIDEST = 2
 _IN_FOCUS = 0.5
 _TEXTURED = 0.5
 # Finer, and noise that differs from frame to frame decides; coarser, and slight blur hides.
@@ -25,8 +27,14 @@ _LEAST_DETAIL = 1e-9
 
 
 def _edge_width(evidence: Evidence) -> float:
-    known = np.isfinite(evidence.widths)
-    return float(evidence.widths[known].max()) if known.any() else math.nan
+    known = evidence.widths[np.isfinite(evidence.widths)]
+    return float(np.sort(known)[-_WIDEST:].mean()) if known.size else math.nan
+
+
+def _edge_share(evidence: Evidence) -> float:
+    photo = evidence.photo
+    shrunk = photo.scale / evidence.crop.scale
+    return 1000 * _edge_width(evidence) * shrunk / math.hypot(photo.width, photo.height)
 
 
 def _edge_count(evidence: Evidence) -> float:
@@ -39,7 +47,7 @@ def _detail(evidence: Evidence) -> float:
     Unlike edge widths it uses every pixel and knows no thresholds, and so it orders frames that
     show the same thing better; between different things it says nothing.
     """
-    gray = encoded_gray(evidence.crop)
+    gray = evidence.gray
     smooth = cv2.GaussianBlur(gray, (0, 0), _DETAIL_SIGMA_PX, borderType=cv2.BORDER_REFLECT)
     energy = 0.0
     for dx, dy in ((1, 0), (0, 1)):
@@ -61,6 +69,21 @@ def _in_focus_share(evidence: Evidence) -> float:
     return float((evidence.blur_map.in_focus_probability[textured] >= _IN_FOCUS).mean())
 
 
+def _focus_centre(evidence: Evidence, axis: int) -> float:
+    """Return the mean position of the in-focus area along an axis, as a share of the frame."""
+    probability = evidence.blur_map.in_focus_probability
+    found = np.nonzero(_textured(evidence) & (probability >= _IN_FOCUS))[axis]
+    return float((found.mean() + 0.5) / probability.shape[axis]) if found.size else math.nan
+
+
+def _focus_x(evidence: Evidence) -> float:
+    return _focus_centre(evidence, 1)
+
+
+def _focus_y(evidence: Evidence) -> float:
+    return _focus_centre(evidence, 0)
+
+
 def _texture_share(evidence: Evidence) -> float:
     return float(_textured(evidence).mean())
 
@@ -72,10 +95,21 @@ EDGE_WIDTH = Scorer(
         0.0,
         math.inf,
         False,
-        "Width of the sharpest edges in the judged box at 100 %, along the direction in which they "
-        "are widest; σ of the profile, 0.65 for a perfect step.",
+        "Width of the sharpest edges in the judged box at 100 %, along the two directions in which "
+        "they are widest; σ of the profile, 0.65 for a perfect step.",
     ),
     _edge_width,
+)
+EDGE_SHARE = Scorer(
+    ScoreInfo(
+        "edge_share",
+        "per mille",
+        0.0,
+        math.inf,
+        False,
+        "The same width as a share of the frame's diagonal, which is comparable between cameras.",
+    ),
+    _edge_share,
 )
 DETAIL = Scorer(
     ScoreInfo(
@@ -96,6 +130,28 @@ EDGE_COUNT = Scorer(
 IN_FOCUS_SHARE = Scorer(
     ScoreInfo("in_focus_share", "share", 0.0, 1.0, None, "In-focus share of the textured frame."),
     _in_focus_share,
+)
+FOCUS_X = Scorer(
+    ScoreInfo(
+        "focus_x",
+        "share",
+        0.0,
+        1.0,
+        None,
+        "Where the middle of the in-focus area lies, from the left edge of the frame.",
+    ),
+    _focus_x,
+)
+FOCUS_Y = Scorer(
+    ScoreInfo(
+        "focus_y",
+        "share",
+        0.0,
+        1.0,
+        None,
+        "Where the middle of the in-focus area lies, from the upper edge of the frame.",
+    ),
+    _focus_y,
 )
 TEXTURE_SHARE = Scorer(
     ScoreInfo(

@@ -34,9 +34,11 @@ class Thresholds:
     Attributes:
         sharp_width_px: edge width that lens, demosaic and sharpening leave in a sharp photo.
         coc_limit_px: a circle of confusion up to this is forgiven on any photo.
-        coc_limit_share: the same as a share of the diagonal, for photos of many megapixels; half
-            the classical 1/1500 of a print seen at arm's length, because the sharpest edges of
-            crowded detail read narrower than a lens left them. `USES` has it for other uses.
+        coc_limit_share: the same as a share of the diagonal, for photos of many megapixels. It
+            adds to the width of a photo that is sharp but no sharper than most, and edges read
+            narrower than the lens left them, most so in crowded detail: what passes at 24 MP are
+            3.3 px where edges stand alone, 1/2150 of the diagonal, and somewhat more where they
+            are crowded; a print seen at arm's length shows 1/1500. `USES` has it for other uses.
         least_edges: with fewer measurable edges in the judged box there is nothing to judge.
         least_texture_share: the same for the share of the frame that has texture.
         motion_ratio: edges this much wider along one direction than across it mean motion.
@@ -54,7 +56,7 @@ class Thresholds:
         RangeError: on construction, if a number makes no sense.
     """
 
-    sharp_width_px: float = 0.85
+    sharp_width_px: float = 0.92
     coc_limit_px: float = 2.0
     coc_limit_share: float = 0.000324
     least_edges: float = 40
@@ -63,7 +65,7 @@ class Thresholds:
     shallow_share: float = 0.3
     clipped_share: float = 0.1
     burst_tolerance: float = 1.12
-    close_call: float = 1.05
+    close_call: float = 1.04
     recoverable_coc_px: float = 2.5
     preview_factor: float = 0.87
 

@@ -16,10 +16,11 @@ from typing import Any
 import exifread
 from exifread.core.exceptions import ExifError
 
-from focuskit.io.af_points import CameraPoint, camera_point
+from focuskit.io.af_points import CameraPoint, camera_point, written_size
+from focuskit.io.block import orientation_of
 from focuskit.photo import Exif
 
-__all__ = ["parse_exif"]
+__all__ = ["parse_exif", "with_point"]
 
 _LOG = logging.getLogger(__name__)
 # exifread tells about every odd tag through its logger; whoever wants that can add a handler.
@@ -103,7 +104,7 @@ def parse_exif(
     except _EXIFREAD_FAILS as exc:
         _LOG.warning("%s: its EXIF data is damaged (%s) and left out.", name, exc or type(exc))
     exif = _interpret(tags, block if keep and tags else None, size)
-    return _with_focus(exif, tags, camera_point(block) if tags else None, size)
+    return _with_focus(exif, tags, camera_point(block), size) if tags else exif
 
 
 def _interpret(tags: Mapping[str, Any], block: bytes | None, size: tuple[int, int] | None) -> Exif:
@@ -234,6 +235,23 @@ def _plausible_width(measured: float | None, from_view: float | None) -> float |
     return width if width and 1 <= width <= 120 else None
 
 
+def with_point(exif: Exif, camera: CameraPoint, size: tuple[int, int]) -> Exif:
+    """Return the data with an AF point that was read elsewhere.
+
+    Args:
+        exif: what the camera wrote; its block tells the picture's size and orientation.
+        camera: the AF point.
+        size: (width, height) of the full picture in pixels, stored or upright.
+
+    Returns:
+        The data unchanged where the picture has been cropped since.
+    """
+    block = exif.block or b""
+    orientation = orientation_of(block)
+    point = _placed(camera, size, written_size(block) or size, orientation)
+    return exif if point is None else replace(exif, focus_point=point, focus_area=None)
+
+
 def _with_focus(
     exif: Exif, tags: Mapping[str, Any], camera: CameraPoint | None, size: tuple[int, int] | None
 ) -> Exif:
@@ -243,17 +261,13 @@ def _with_focus(
     """
     width = _number(tags, "EXIF ExifImageWidth", low=1)
     height = _number(tags, "EXIF ExifImageLength", low=1)
-    if not size or not min(size) or not width or not height:
-        return exif
-    shorter, longer = sorted(size)
-    # Containers that turn the picture themselves have its sides the other way round.
-    if not math.isclose(shorter / longer, min(width, height) / max(width, height), rel_tol=0.01):
+    if not size or not width or not height or not _whole(size, (width, height)):
         return exif
     orientation = int(_number(tags, "Image Orientation", low=1, high=8) or 1)
     if camera is not None:
-        fits = camera.aspect is None or math.isclose(camera.aspect, width / height, rel_tol=0.02)
-        if fits:
-            return replace(exif, focus_point=_turned(camera.x, camera.y, orientation))
+        point = _placed(camera, size, (width, height), orientation)
+        if point is not None:
+            return replace(exif, focus_point=point)
     found = _numbers(tags, "EXIF SubjectArea") or _numbers(tags, "EXIF SubjectLocation")
     if len(found) < 2 or not (0 <= found[0] < width and 0 <= found[1] < height):
         return exif
@@ -263,6 +277,27 @@ def _with_focus(
         area = area[::-1] if orientation >= 5 else area
     point = _turned(found[0] / width, found[1] / height, orientation)
     return replace(exif, focus_point=point, focus_area=area)
+
+
+def _whole(size: tuple[int, int], written: tuple[float, float]) -> bool:
+    """Return whether a picture has the shape that its camera wrote down.
+
+    Containers that turn the picture themselves have its sides the other way round.
+    """
+    if not min(size):
+        return False
+    return math.isclose(min(size) / max(size), min(written) / max(written), rel_tol=0.01)
+
+
+def _placed(
+    camera: CameraPoint, size: tuple[int, int], written: tuple[float, float], orientation: int
+) -> tuple[float, float] | None:
+    if not _whole(size, written):
+        return None
+    aspect = written[0] / written[1]
+    if camera.aspect is not None and not math.isclose(camera.aspect, aspect, rel_tol=0.02):
+        return None
+    return _turned(camera.x, camera.y, orientation)
 
 
 def _turned(x: float, y: float, orientation: int) -> tuple[float, float]:

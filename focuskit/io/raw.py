@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from focuskit.color import LINEAR_CURVE, Encoding, encoding_of
 from focuskit.errors import FocuskitError, InputError
+from focuskit.io.af_points import CameraPoint, camera_point, canon_point
 from focuskit.io.block import rebuild_block
 from focuskit.io.complete import check_raw
-from focuskit.io.exif import parse_exif
+from focuskit.io.exif import parse_exif, with_point
 from focuskit.io.frame import Frame
 from focuskit.io.ifd import first_ifd, read_header
 from focuskit.io.jpeg import decode_embedded
@@ -28,6 +29,8 @@ __all__ = ["decode_raw", "raw_block"]
 
 # LibRaw's flip code -> EXIF orientation.
 _ORIENTATION_OF_FLIP = {0: 1, 3: 3, 5: 8, 6: 6}
+_FUJIFILM = b"FUJIFILMCCD-RAW"
+_MODEL, _PANASONIC_JPEG = 0x0110, 0x2E
 _UNSUPPORTED = (rawpy.LibRawFileUnsupportedError, rawpy.LibRawNotImplementedError)
 _SPACE: tuple[rawpy.ColorSpace, Primaries] = (
     (rawpy.ColorSpace.Rec2020, "rec2020")
@@ -58,17 +61,39 @@ def decode_raw(file: PhotoFile, min_long_edge: int | None) -> Frame:
 def raw_block(file: PhotoFile) -> bytes | None:
     """Return a compact EXIF block of what a RAW file says about the shot, or None."""
     data = file.data
-    if data.startswith(b"FUJIFILMCCD-RAW") and len(data) > 100:
-        start, size = (int.from_bytes(data[at : at + 4], "big") for at in (84, 88))
-        try:
-            block = read_markers(replace(file, data=data[start : start + size])).block
-        except InputError:
-            return None
+    if data.startswith(_FUJIFILM):
+        block = _block_of_jpeg(file, _fujifilm_jpeg(data))
         return rebuild_block(block) if block else None
     if data[4:8] == b"ftyp":
         parts = [_box(data, name) for name in (b"CMT1", b"CMT2", b"CMT4")]
         return rebuild_block(*parts) if parts[0] else None
     return rebuild_block(data) if read_header(data) else None
+
+
+def _camera_point(file: PhotoFile, block: bytes | None) -> CameraPoint | None:
+    """Return the AF point in the maker's notes, which lie in the file and not in its block."""
+    data = file.data
+    if data.startswith(_FUJIFILM):
+        return camera_point(_block_of_jpeg(file, _fujifilm_jpeg(data)) or b"")
+    if data[4:8] == b"ftyp":
+        model = first_ifd(block or b"").fields.get(_MODEL)
+        return canon_point(_box(data, b"CMT3"), model.data.decode("latin-1") if model else "")
+    if data.startswith(b"IIU\0"):  # Panasonic
+        jpeg = first_ifd(data).fields.get(_PANASONIC_JPEG)
+        return camera_point(_block_of_jpeg(file, jpeg.data) or b"") if jpeg else None
+    return camera_point(data)
+
+
+def _fujifilm_jpeg(data: bytes) -> bytes:
+    start, size = (int.from_bytes(data[at : at + 4], "big") for at in (84, 88))
+    return data[start : start + size]
+
+
+def _block_of_jpeg(file: PhotoFile, jpeg: bytes) -> bytes | None:
+    try:
+        return read_markers(replace(file, data=jpeg)).block
+    except InputError:
+        return None
 
 
 def _decode(
@@ -78,7 +103,10 @@ def _decode(
     file.check_size(sizes.width, sizes.height)
     longest = max(sizes.width, sizes.height)
     orientation = _ORIENTATION_OF_FLIP.get(sizes.flip, 1)
-    exif = parse_exif(block, str(file.path), size=(sizes.width, sizes.height))
+    size = (sizes.width, sizes.height)
+    exif = parse_exif(block, str(file.path), size=size)
+    camera = _camera_point(file, block)
+    exif = exif if camera is None else with_point(exif, camera, size)
     if min_long_edge is not None and min_long_edge < longest:
         preview = _preview(file, raw, min_long_edge, orientation)
         if preview is not None:

@@ -31,6 +31,7 @@ _DECLARED = " ".join(
     f'xmlns:{prefix}="{NAMESPACES[prefix]}"'
     for prefix in ("xmp", "dc", "lr", "digiKam", "focuskit")
 )
+_DECLARATION = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 _EMPTY = f"""<x:xmpmeta xmlns:x="adobe:ns:meta/" x:xmptk="focuskit">
  <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
   <rdf:Description rdf:about="" {_DECLARED}>
@@ -54,7 +55,9 @@ class Packet:
             SidecarConflictError: it is too large, no XMP, or more than plain XML.
         """
         self._name = name
-        self._declared = data is not None and data.lstrip(b"\xef\xbb\xbf").startswith(b"<?xml")
+        plain = b"" if data is None else data
+        self._declared = plain.lstrip(b"\xef\xbb\xbf").startswith(b"<?xml ")
+        self._windows = 0 < plain.count(b"\n") == plain.count(b"\r\n")
         self._tree = self._parse(_EMPTY if data is None else data)
         rdf = next(self._tree.getroot().iter(f"{_RDF}RDF"), None)
         if rdf is None:
@@ -76,6 +79,10 @@ class Packet:
         """Return the texts of an array property; empty where it is missing."""
         found = self._element(name)
         return [] if found is None else [(item.text or "").strip() for item in _items(found)]
+
+    def text(self, name: str) -> str | None:
+        """Return a simple property, or the items of an array with commas; None if it is missing."""
+        return self.value(name) or ",".join(self.items(name)) or None
 
     def put(self, name: str, value: str | None) -> None:
         """Set a simple property, or take it away with None.
@@ -129,9 +136,11 @@ class Packet:
             _take_away(found)
 
     def to_bytes(self) -> bytes:
-        """Return the packet as UTF-8."""
-        data: bytes = etree.tostring(self._tree, encoding="utf-8", xml_declaration=self._declared)
-        return data if data.endswith(b"\n") else data + b"\n"
+        """Return the packet as UTF-8, with the ends of lines that it had."""
+        data: bytes = etree.tostring(self._tree, encoding="utf-8", xml_declaration=False)
+        data = (_DECLARATION if self._declared else b"") + data
+        data = data if data.endswith(b"\n") else data + b"\n"
+        return data.replace(b"\n", b"\r\n") if self._windows else data
 
     def _parse(self, data: bytes) -> Any:
         if len(data) > MOST_BYTES:

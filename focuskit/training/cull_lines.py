@@ -11,8 +11,10 @@ class Line(StrEnum):
     """What can be judged."""
 
     BURSTS = "bursts"
+    WHOLE_BURSTS = "whole-bursts"
     REJECTS = "rejects"
     SHALLOW = "shallow"
     SWEEPS = "sweeps"
     MOTION = "motion"
     LADDER = "ladder"
+    SETS = "sets"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -25,11 +25,13 @@ from focuskit.blurmap import BlurMap
 from focuskit.color import linearise_srgb
 from focuskit.cull import SCORERS, Measures, gather, measure
 from focuskit.cull.decide import Thresholds, decide
+from focuskit.cull.same_place import brighter_by
 from focuskit.cull.subject import Region
 from focuskit.errors import InputError
 from focuskit.photo import Photo
 from focuskit.training.cull_lines import Line
 from focuskit.training.datasets import MaskedPhoto, find_dataset, validation_split
+from focuskit.training.judging_bursts import judge_bursts
 from focuskit.training.judging_cull_cases import (
     Ranked,
     Single,
@@ -42,6 +44,7 @@ from focuskit.training.judging_cull_cases import (
     sweeps,
 )
 from focuskit.training.judging_scenes import Part
+from focuskit.training.judging_sets import judge_sets
 
 __all__ = ["FRAME_DIAGONAL_PX", "OURS", "Line", "Peer", "judge_cull"]
 
@@ -54,11 +57,12 @@ Row = dict[str, Any]
 Pixels = NDArray[np.uint8]
 Advance = Callable[[int, int, int], None]
 
-_STEPS_PX = (0.7, 0.4)
+_STEPS_PX, _CLOSE_PX = (0.7, 0.4), 0.1
 # Photos of which so much is in focus are portraits of something.
 _SHALLOW_SHARES = (0.05, 0.7)
 _SHALLOW_PHOTOS = 60
 _MOTION_RATIO = Thresholds().motion_ratio
+_LENGTH_ERROR = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +123,17 @@ def _judged(
         yield from _ranked(sweeps(data / "focal-sweeps", part), peers)
     elif line is Line.SHALLOW:
         yield from _shallow(data, part, peers, most)
+    elif line is Line.SETS:
+        found = judge_sets(part, data, most=most)
+        yield from _shares({(case, OURS): hits for case, hits in found.items()})
     else:
         subjects = _subjects(data, part, most)
         if line is Line.BURSTS:
             for step in _STEPS_PX:
                 yield from _ranked(bursts(subjects, part, step_px=step), peers)
+            yield from _ranked(bursts(subjects, part, step_px=_CLOSE_PX, uneven=True), peers)
+        elif line is Line.WHOLE_BURSTS:
+            yield from _culled(subjects, part, peers)
         elif line is Line.LADDER:
             yield from _ranked(ladders(subjects, part), peers)
         elif line is Line.REJECTS:
@@ -140,11 +150,23 @@ def _subjects(data: Path, part: Part, most: int | None) -> list[Subject]:
 def _ranked(cases: Iterable[Ranked], peers: Sequence[Peer]) -> Iterator[Row]:
     right: dict[tuple[str, str], list[bool]] = defaultdict(list)
     for case in cases:
-        scores = {OURS: [measured(crop)["detail"] for crop in case.crops]}
+        scores = {OURS: _shared_details(case)}
         grays = [_gray(crop) for crop in case.crops]
         scores |= {peer.name: [peer.sharpness(gray) for gray in grays] for peer in peers}
         for name, values in scores.items():
             right[case.condition, name].append(_is_right(case, values))
+    yield from _shares(right)
+
+
+def _culled(subjects: Sequence[Subject], part: Part, peers: Sequence[Peer]) -> Iterator[Row]:
+    right: dict[tuple[str, str], list[bool]] = defaultdict(list)
+    measures = {peer.name: peer.sharpness for peer in peers}
+    for condition, name, hit in judge_bursts(subjects, part, measures):
+        right[condition, name].append(hit)
+    yield from _shares(right)
+
+
+def _shares(right: Mapping[tuple[str, str], Sequence[bool]]) -> Iterator[Row]:
     for (condition, name), each in right.items():
         yield {
             "condition": condition,
@@ -196,9 +218,14 @@ def _best_line(truth: NDArray[np.bool_], values: NDArray[np.float64]) -> float:
 
 def _told_apart(cases: Iterable[Single], peers: Sequence[Peer]) -> Iterator[Row]:
     right: dict[str, list[bool]] = defaultdict(list)
+    lengths: list[bool] = []
     for case in cases:
-        truth = case.truth == "motion"
-        right[OURS].append((measured(case.crop)["motion_ratio"] >= _MOTION_RATIO) == truth)
+        truth, found = case.truth == "motion", measured(case.crop)
+        called = found["motion_ratio"] >= _MOTION_RATIO
+        right[OURS].append(called == truth)
+        if truth and called:
+            error = abs(found["motion_length"] - case.coc_px)
+            lengths.append(error <= max(1.0, _LENGTH_ERROR * case.coc_px))
         for peer in peers:
             if peer.moved is not None:
                 right[peer.name].append(peer.moved(_gray(case.crop)) == truth)
@@ -208,6 +235,13 @@ def _told_apart(cases: Iterable[Single], peers: Sequence[Peer]) -> Iterator[Row]
             "method": name,
             "right": round(float(np.mean(each)), 4),
             "cases": len(each),
+        }
+    if lengths:
+        yield {
+            "condition": "length of what is called motion, to a fifth or 1 px",
+            "method": OURS,
+            "right": round(float(np.mean(lengths)), 4),
+            "cases": len(lengths),
         }
 
 
@@ -259,6 +293,13 @@ def _is_shallow(item: MaskedPhoto, in_focus_is_white: bool) -> bool:
         return False
     share = float(((mask >= 128) == in_focus_is_white).mean())
     return _SHALLOW_SHARES[0] <= share <= _SHALLOW_SHARES[1]
+
+
+def _shared_details(case: Ranked) -> list[float]:
+    """Return what culling ranks frames by that show the same thing in the same box."""
+    details = [measured(crop)["detail"] for crop in case.crops]
+    gains = [brighter_by(case.views[0], view) for view in case.views] or [1.0] * len(details)
+    return [detail - 20 * math.log10(gain) for detail, gain in zip(details, gains, strict=True)]
 
 
 def measured(crop: Pixels) -> Measures:

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from focuskit.cli import app
+from focuskit.training.judging_bursts import whole_bursts
 from focuskit.training.judging_cull import OURS, Line, judge_cull
 from focuskit.training.judging_cull_cases import bursts, read_sharp
 from focuskit.training.judging_scenes import Part
@@ -57,8 +58,24 @@ def test_frames_of_a_burst_differ_in_noise_and_peers_are_judged_on_them() -> Non
     rejects = {row["method"]: row for row in rows if row["line"] == "rejects"}
     assert set(rejects) == {OURS, *(peer.name for peer in PEERS)}
     assert rejects[OURS]["precision"] >= 0.9
-    motion = {row["method"]: row["right"] for row in rows if row["line"] == "motion"}
+    told = [row for row in rows if row["condition"].startswith("motion or defocus")]
+    motion = {row["method"]: row["right"] for row in told}
     assert motion[OURS] > motion["digiKam"]
+
+
+@needs_data
+def test_whole_photos_of_a_burst_are_of_one_size_and_all_different() -> None:
+    subjects = read_sharp(DATA, Part.DEVELOPMENT, 2)
+    found = list(whole_bursts(subjects, Part.DEVELOPMENT))
+
+    assert {burst.condition for burst in found} == {
+        f"{step} px, {kind}" for step in ("0.7", "0.4") for kind in ("one plane", "moving subject")
+    }
+    for burst in found:
+        pixels = [frame.pixels for frame in burst.frames]
+        assert len({each.shape for each in pixels}) == 1
+        assert len({each.tobytes() for each in pixels}) == len(pixels)
+        assert 0 <= burst.best < len(pixels)
 
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:

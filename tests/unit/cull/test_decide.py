@@ -63,6 +63,17 @@ def test_wide_edges_along_one_direction_are_motion() -> None:
     assert "30°" in decision.reasons[0].text
 
 
+def test_the_length_of_the_motion_is_told_where_it_is_known() -> None:
+    moved = {"edge_width": LIMIT * 2, "motion_ratio": 2.5, "motion_angle": 30.0}
+
+    known = _alone(**moved, motion_width=LIMIT * 2, motion_length=11.3)
+    bare = _alone(**moved, motion_width=math.nan, motion_length=math.nan)
+
+    assert "over about 11 px at 30°" in known.reasons[0].text
+    assert _codes(bare) == ["motion"]
+    assert "nan" not in bare.reasons[0].text
+
+
 def test_a_box_whose_edges_all_lie_along_the_path_does_not_hide_motion() -> None:
     decision = _alone(edge_width=0.6, motion_ratio=2.5, motion_width=LIMIT * 2)
 

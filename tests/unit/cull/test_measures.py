@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -60,6 +62,76 @@ def test_motion_is_told_from_misfocus(crop: NDArray[np.float32], angle: float) -
     assert off <= 30
 
 
+@pytest.mark.parametrize(("length", "angle"), [(6, 20), (9, 90), (12, 150)])
+def test_the_length_of_a_straight_path_is_found(
+    crop: NDArray[np.float32], length: float, angle: float
+) -> None:
+    moved = cv2.filter2D(crop, -1, motion_psf(length, angle), borderType=cv2.BORDER_REFLECT)
+
+    assert _values(moved)["motion_length"] == pytest.approx(length, abs=max(1.0, 0.2 * length))
+
+
+def test_what_did_not_move_has_no_length(crop: NDArray[np.float32]) -> None:
+    assert np.isnan(_values(crop)["motion_length"])
+
+
+def _fence(pitch_px: int, coc_px: float) -> NDArray[np.float32]:
+    x = np.arange(384 * 4) / 4
+    bars = np.where(x % pitch_px < 0.4 * pitch_px, 0.5, 0.12).astype(np.float32)
+    fence = np.repeat(bars.reshape(384, 4).mean(1)[None, :, None], 384, axis=0)
+    return blurred(np.ascontiguousarray(np.repeat(fence, 3, axis=2)), coc_px)
+
+
+@pytest.mark.parametrize("pitch_px", [16, 24, 40])
+@pytest.mark.parametrize("coc_px", [0.0, 6.0])
+def test_a_regular_fence_tells_nothing_of_motion(pitch_px: int, coc_px: float) -> None:
+    assert np.isnan(_values(_fence(pitch_px, coc_px))["motion_ratio"])
+
+
+def test_edges_of_one_blur_read_alike_alone_and_crowded() -> None:
+    """What crowds an edge may not make a blurred photo read much sharper than a few lines do."""
+    alone = np.full((384, 384, 3), 0.1, np.float32)
+    cv2.fillPoly(alone, [np.array([[60, 90], [300, 40], [340, 330], [90, 280]])], (0.5, 0.5, 0.5))
+
+    crowded, single = (
+        _values(blurred(each, 6))["edge_width"] for each in (make_scene(384, 384, seed=2), alone)
+    )
+
+    assert crowded > 0.7 * single
+
+
+def test_width_as_a_share_of_the_diagonal_is_that_of_the_frame() -> None:
+    crop = as_photo(make_scene(384, 384, seed=1))
+    whole = replace(as_photo(make_scene(300, 400, seed=2)), scale=0.1)
+    ones = np.ones((300, 400), np.float32)
+    region = Region(1000, 1000, 384, 384, "in-focus area")
+    found = measure(gather(whole, BlurMap(ones, ones * 0, ones), [(region, crop)]), ALL)
+
+    assert found["edge_share"] == pytest.approx(1000 * found["edge_width"] / 5000)
+
+
+@pytest.mark.parametrize(("x", "y"), [(0.25, 0.75), (0.75, 0.25)])
+def test_the_position_of_the_in_focus_area_is_told(x: float, y: float) -> None:
+    photo = as_photo(make_scene(200, 400, seed=1))
+    sharp = np.zeros((200, 400), np.float32)
+    left, top = round(400 * x) - 40, round(200 * y) - 20
+    sharp[top : top + 40, left : left + 80] = 1
+    mapped = BlurMap(sharp, np.zeros_like(sharp), np.ones_like(sharp))
+    found = measure(gather(photo, mapped, [(Region(0, 0, 400, 200, "in-focus area"), photo)]), ALL)
+
+    assert (found["focus_x"], found["focus_y"]) == pytest.approx((x, y))
+
+
+def test_nothing_in_focus_lies_nowhere() -> None:
+    photo = as_photo(make_scene(200, 200, seed=1))
+    none = np.zeros((200, 200), np.float32)
+    mapped = BlurMap(none, none, np.ones_like(none))
+    found = measure(gather(photo, mapped, [(Region(0, 0, 200, 200, "centre"), photo)]), ALL)
+
+    assert np.isnan(found["focus_x"])
+    assert np.isnan(found["focus_y"])
+
+
 def test_the_sharpest_box_speaks_for_the_photo(crop: NDArray[np.float32]) -> None:
     soft, sharp = _evidence(blurred(crop, 8), x=0), _evidence(crop, x=400)
 
@@ -101,32 +173,26 @@ def _verdict(
     return decide(measures, diagonal, decoded_from=decoded_from).verdict
 
 
+def _as_preview(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Sharpen as cameras sharpen the JPEG in a RAW file."""
+    return np.clip(rgb + 0.8 * (rgb - cv2.GaussianBlur(rgb, (0, 0), 1.0)), 0, 1)
+
+
+@pytest.mark.parametrize("noise", [0.002, 0.016], ids=["ISO 100", "ISO 6400"])
+@pytest.mark.parametrize("source", ["full", "preview"])
 @pytest.mark.parametrize(("coc_at_60_mp", "verdict"), [(0.0, "keeper"), (20.0, "reject")])
-def test_megapixels_do_not_change_the_verdict(coc_at_60_mp: float, verdict: str) -> None:
-    rgb = blurred(make_scene(760, 760, seed=4), coc_at_60_mp)
-    sides = {60: 760, 24: 480, 6: 240}
-
-    verdicts = {
-        megapixels: _verdict(
-            cv2.resize(rgb, (side, side), interpolation=cv2.INTER_AREA), megapixels
-        )
-        for megapixels, side in sides.items()
-    }
-
-    assert verdicts == dict.fromkeys(sides, verdict)
-
-
-@pytest.mark.parametrize(("coc", "verdict"), [(0.0, "keeper"), (8.0, "reject")])
-def test_neither_iso_nor_the_cameras_sharpening_changes_the_verdict(
-    crop: NDArray[np.float32], coc: float, verdict: str
+def test_one_scene_gets_one_verdict(
+    coc_at_60_mp: float, verdict: str, source: DecodedFrom, noise: float
 ) -> None:
-    rgb = blurred(crop, coc)
-    sharpened = np.clip(rgb + 0.8 * (rgb - cv2.GaussianBlur(rgb, (0, 0), 1.0)), 0, 1)
+    scene = blurred(make_scene(760, 760, seed=4), coc_at_60_mp)
 
-    # In linear light, as a full-frame camera leaves it at ISO 100 and at ISO 6400.
-    assert _verdict(rgb, 24, noise=0.002) == verdict
-    assert _verdict(rgb, 24, noise=0.016) == verdict
-    assert _verdict(sharpened, 24, decoded_from="preview") == verdict
+    verdicts = {}
+    for megapixels, side in {60: 760, 24: 480, 6: 240}.items():
+        rgb = cv2.resize(scene, (side, side), interpolation=cv2.INTER_AREA)
+        shown = _as_preview(rgb) if source == "preview" else rgb
+        verdicts[megapixels] = _verdict(shown, megapixels, noise=noise, decoded_from=source)
+
+    assert verdicts == dict.fromkeys(verdicts, verdict)
 
 
 def test_detail_orders_frames_whose_noise_differs(crop: NDArray[np.float32]) -> None:

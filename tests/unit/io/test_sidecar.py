@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,16 +14,9 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from focuskit.errors import SidecarConflictError
-from focuskit.io.sidecar import (
-    Marks,
-    Note,
-    SidecarNaming,
-    merged_sidecar,
-    read_embedded_marks,
-    read_sidecar_marks,
-    sidecars_of,
-    sidecars_to_write,
-)
+from focuskit.io.marks import Marks, read_embedded_marks, read_sidecar_marks
+from focuskit.io.sidecar import Note, merged_sidecar
+from focuskit.io.sidecar_names import SidecarNaming, sidecars_of, sidecars_to_write
 from focuskit.io.xmp import MOST_BYTES, Packet
 
 NOTE = Note("reject", ("defocus", "softer-in-burst"), {"Score": "12.5", "Model": "m@1"})
@@ -148,6 +142,93 @@ def test_what_a_person_rated_gets_no_other_rating_label_or_pick() -> None:
     assert after.value("digiKam:PickLabel") is None
 
 
+@pytest.mark.parametrize(
+    ("said", "label"),
+    [
+        ('xmp:Label="Mine"', "Mine"),
+        ('digiKam:ColorLabel="5"', "Blue"),
+        ('digiKam:ColorLabel="0"', None),
+        ("dt 4", "Purple"),
+        ("dt 3,0", "Blue"),
+    ],
+)
+def test_a_colour_is_a_label_whoever_counts_it(
+    tmp_path: Path, said: str, label: str | None
+) -> None:
+    inside = f"<rdf:Description {said}/>"
+    if said.startswith("dt "):
+        items = "".join(f"<rdf:li>{each}</rdf:li>" for each in said[3:].split(","))
+        inside = (
+            '<rdf:Description xmlns:darktable="http://darktable.sf.net/"><darktable:colorlabels>'
+            f"<rdf:Seq>{items}</rdf:Seq></darktable:colorlabels></rdf:Description>"
+        )
+    path = tmp_path / "a.CR2.xmp"
+    path.write_bytes(_packet(inside))
+    marks = read_sidecar_marks(path)
+
+    once = merged_sidecar(path.read_bytes(), NOTE, "x", marks=marks, darktable=True)
+    path.write_bytes(once)
+
+    assert marks.label == label
+    assert read_sidecar_marks(path).label == label
+    wanted = {"Mine": "Mine", None: "Red"}.get(label)
+    assert Packet(once, "x").value("xmp:Label") == wanted
+    again = read_sidecar_marks(path)
+    assert merged_sidecar(once, NOTE, "x", marks=again, darktable=True) == once
+
+
+def test_what_darktable_makes_of_our_keywords_does_not_stay() -> None:
+    """It writes every level of a hierarchy as a keyword; seen with darktable 4.2.1."""
+    once = merged_sidecar(None, KEEP, "x").decode()
+    bag = "<rdf:Bag><rdf:li>focuskit/keeper</rdf:li><rdf:li>focuskit/sharp</rdf:li></rdf:Bag>"
+    words = ("focuskit", "keeper", "sharp", "owl")
+    split = "<rdf:Bag>" + "".join(f"<rdf:li>{word}</rdf:li>" for word in words) + "</rdf:Bag>"
+    assert bag in once
+    rewritten = once.replace(bag, split).replace(
+        "<rdf:li>focuskit|sharp</rdf:li>", "<rdf:li>focuskit|sharp</rdf:li><rdf:li>owl</rdf:li>"
+    )
+    theirs = rewritten.replace("<rdf:li>owl</rdf:li>", "<rdf:li>look|sharp</rdf:li>")
+
+    ours = ["focuskit/reject", "focuskit/defocus", "focuskit/softer-in-burst"]
+    after = Packet(merged_sidecar(rewritten.encode(), NOTE, "x"), "x")
+    assert after.items("dc:subject") == ["owl", *ours]
+    assert "focuskit|keeper" not in after.items("lr:hierarchicalSubject")
+    after = Packet(merged_sidecar(theirs.encode(), NOTE, "x"), "x")
+    assert after.items("dc:subject") == ["sharp", "look|sharp", *ours]
+
+
+@pytest.mark.parametrize("before", [DARKTABLE, LIGHTROOM])
+@pytest.mark.parametrize(
+    "disguise",
+    [
+        lambda data: b"\xef\xbb\xbf" + data,
+        lambda data: data.replace(b"\n", b"\r\n"),
+        lambda data: data.decode().replace("UTF-8", "UTF-16").encode("utf-16"),
+        lambda data: data.decode().replace("UTF-8", "ISO-8859-1").encode("latin-1", "ignore"),
+    ],
+    ids=["bom", "crlf", "utf-16", "latin-1"],
+)
+def test_sidecars_are_merged_however_they_are_encoded(
+    before: bytes, disguise: Callable[[bytes], bytes]
+) -> None:
+    if before is LIGHTROOM:
+        # It declares nothing, so other encodings than Unicode's are not its own.
+        before = before.replace(b"\xef\xbb\xbf", b"")
+    written = disguise(before)
+
+    after = merged_sidecar(written, NOTE, "x")
+
+    assert Packet(after, "x").value("focuskit:Verdict") == "reject"
+    assert after.count(b"\r\n") in (0, after.count(b"\n"))
+    assert (b"\r\n" in after) == (b"\r\n" in written)
+    assert merged_sidecar(after, NOTE, "x") == after
+    theirs, found = (
+        {pair for part in _parts(data) for pair in part[1]}  # type: ignore[attr-defined]
+        for data in (before, after)
+    )
+    assert theirs <= found
+
+
 def test_a_rating_elsewhere_takes_our_earlier_one_away() -> None:
     once = merged_sidecar(None, NOTE, "x", darktable=True)
 
@@ -203,6 +284,10 @@ def test_ratings_of_the_camera_are_read(tmp_path: Path, order: str) -> None:
     assert not read_embedded_marks(path)
 
 
+LAUGHS = b"<!DOCTYPE x:xmpmeta [<!ENTITY l0 'ha'>" + b"".join(
+    b"<!ENTITY l%d '%s'>" % (level, b"&l%d;" % (level - 1) * 10) for level in range(1, 12)
+)
+LAUGHS += b"]><x:xmpmeta xmlns:x='adobe:ns:meta/'>&l11;</x:xmpmeta>"
 ENTITIES = b'<!DOCTYPE a [<!ENTITY b "c"><!ENTITY d "&b;&b;">]>'
 
 
@@ -216,10 +301,22 @@ ENTITIES = b'<!DOCTYPE a [<!ENTITY b "c"><!ENTITY d "&b;&b;">]>'
         (ENTITIES + _packet("<rdf:Description/>"), "entities"),
         ((ENTITIES + b"<a>&d;</a>").decode().encode("utf-16"), "document type"),
         (b'<!DOCTYPE a SYSTEM "file:///etc/passwd"><a/>', "document type"),
+        (LAUGHS, "entities"),
         (b"<a>" * 5000 + b"</a>" * 5000, "well-formed"),
         (b" " * (MOST_BYTES + 1), "MB"),
     ],
-    ids=["empty", "bytes", "cut", "other", "entities", "utf16", "external", "deep", "huge"],
+    ids=[
+        "empty",
+        "bytes",
+        "cut",
+        "other",
+        "entities",
+        "utf16",
+        "external",
+        "laughs",
+        "deep",
+        "huge",
+    ],
 )
 def test_what_is_no_plain_xmp_is_refused(content: bytes, why: str) -> None:
     with pytest.raises(SidecarConflictError, match=why) as refusal:
@@ -304,6 +401,10 @@ def _names(folder: Path, files: list[str], names: list[str], naming: SidecarNami
         (["a.jpg"], ["A.NEF", "a.xmp"], "auto", ["a.jpg.xmp"]),
         (["a.CR2"], ["a.jpg"], "adobe", ["a.xmp"]),
         (["a.jpg"], ["a.png"], "adobe", ["a.jpg.xmp"]),
+        # Adobe's programs read no sidecar beside a JPEG; darktable and digiKam read this one.
+        (["a.jpg"], [], "auto", ["a.jpg.xmp"]),
+        (["a.jpg"], ["a.xmp"], "auto", ["a.xmp"]),
+        (["a.jpg", "a.CR2"], [], "auto", ["a.xmp"]),
     ],
 )
 def test_where_notes_go(
