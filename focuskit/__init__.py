@@ -60,7 +60,8 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        return version("focuskit")
+        # Looked up on the disk, which ten thousand records would ask for one by one.
+        return globals().setdefault(name, version("focuskit"))
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'focuskit' has no attribute {name!r}")

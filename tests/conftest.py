@@ -8,10 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import settings
 from numpy.typing import NDArray
-from PIL import Image
 
-from focuskit.color import encode_srgb
-from tests.scenes import ROOT, make_scene
+from tests.scenes import ROOT, make_scene, write_jpeg
 
 # The machine may be busy: how long one example takes says nothing about the law.
 settings.register_profile("focuskit", deadline=None)
@@ -47,21 +45,14 @@ def save_jpeg(tmp_path: Path) -> Callable[..., Path]:
         folder: Path = tmp_path,
         noise: float = 0.004,
     ) -> Path:
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        encoded = encode_srgb(np.minimum(rgb, np.float32(1)))
-        encoded = encoded + np.random.default_rng(1).normal(0, noise, encoded.shape)
-        pixels = np.rint(np.clip(encoded, 0, 1) * 255).astype(np.uint8)
-        exif = Image.Exif()
-        exif[0x010F], exif[0x0110] = "Maker", "Model"
-        details = exif.get_ifd(0x8769)
-        details[0x829A], details[0x829D], details[0x8827] = exposure_s, 4.0, 100
-        details[0xA431] = serial
-        if taken_at is not None:
-            details[0x9003] = taken_at.strftime("%Y:%m:%d %H:%M:%S")
-            details[0x9291] = f"{taken_at.microsecond // 1000:03d}"
-        Image.fromarray(pixels).save(path, quality=92, exif=exif)
-        return path
+        return write_jpeg(
+            folder / name,
+            rgb,
+            taken_at=taken_at,
+            serial=serial,
+            exposure_s=exposure_s,
+            noise=noise,
+        )
 
     return save
 

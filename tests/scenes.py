@@ -8,7 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
+from focuskit.color import encode_srgb
 from focuskit.optics.psf import disc_psf
 from focuskit.photo import Photo
 
@@ -38,3 +40,28 @@ def as_photo(rgb: NDArray[np.float32]) -> Photo:
 
 def later(moment: datetime, seconds: float) -> datetime:
     return moment + timedelta(seconds=seconds)
+
+
+def write_jpeg(
+    path: Path,
+    rgb: NDArray[np.float32],
+    *,
+    taken_at: datetime | None = None,
+    serial: str = "42",
+    exposure_s: float = 0.01,
+    noise: float = 0.004,
+) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    encoded = encode_srgb(np.minimum(rgb, np.float32(1)))
+    encoded = encoded + np.random.default_rng(1).normal(0, noise, encoded.shape)
+    pixels = np.rint(np.clip(encoded, 0, 1) * 255).astype(np.uint8)
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0110] = "Maker", "Model"
+    details = exif.get_ifd(0x8769)
+    details[0x829A], details[0x829D], details[0x8827] = exposure_s, 4.0, 100
+    details[0xA431] = serial
+    if taken_at is not None:
+        details[0x9003] = taken_at.strftime("%Y:%m:%d %H:%M:%S")
+        details[0x9291] = f"{taken_at.microsecond // 1000:03d}"
+    Image.fromarray(pixels).save(path, quality=92, exif=exif)
+    return path

@@ -9,12 +9,13 @@ from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from focuskit.batch.files import copy_file, link_file, move_file
+from focuskit.batch.files import Folders, copy_file, link_file, move_file
 from focuskit.batch.library import Problem
-from focuskit.batch.sidecars import Folders
-from focuskit.batch.undo import Manifest, Step, part_name, put_back
+from focuskit.batch.manifest import Manifest, Step, part_name
+from focuskit.batch.remote_listing import is_url
+from focuskit.batch.undo import carry_out
 from focuskit.errors import FocuskitError, InputError, OutputError
-from focuskit.io.sidecar import sidecars_of
+from focuskit.io.sidecar_names import shared_sidecar, sidecars_of
 
 __all__ = ["Action", "Plan", "Transfer", "act", "plan_actions"]
 
@@ -134,6 +135,11 @@ def _files_of(
 ) -> list[tuple[Path, Path]]:
     name, files = str(record["shot"]), [Path(file) for file in record.get("files", ())]
     stats = record.get("stats", ())
+    if any(is_url(str(file)) for file in record.get("files", ())):
+        raise InputError(
+            f"{record['files'][0]} is on a server, where nothing is moved, copied or linked; copy "
+            "the folder here and cull that."
+        )
     below = PurePosixPath(name).parent
     if not files or below.is_absolute() or ".." in below.parts:
         raise InputError(f"The results on {name} are damaged; cull again.")
@@ -143,9 +149,15 @@ def _files_of(
         )
     for file, known in zip(files, stats, strict=True):
         _check_unchanged(file, known, action)
-    target = folder.joinpath(*below.parts)
+    target, names = folder.joinpath(*below.parts), listed.names_beside(files[0])
+    shared = shared_sidecar(files, names)
+    if shared is not None and action is Action.MOVE:
+        raise OutputError(
+            f"{files[0]} stays where it is: {shared.name} beside it may be its own or that of "
+            "another photo of this name. Rename one of them, or use --copy or --link."
+        )
     pairs = []
-    for path in [*files, *sidecars_of(files, listed.names(files[0].parent))]:
+    for path in [*files, *sidecars_of(files, names)]:
         goal = target / path.name
         if goal == path:
             continue
@@ -177,43 +189,31 @@ def _check_unchanged(file: Path, known: Sequence[int] | None, action: Action) ->
 
 def _transfer(transfer: Transfer, action: Action, manifest: Manifest) -> str | None:
     """Do everything for one shot or nothing; return what went wrong."""
-    begun: list[Step] = []
-    for source, target in transfer.files:
-        step = {"step": action.value, "source": str(source), "target": str(target)}
-        step["part"] = part_name()
-        try:
-            _make_folders(target.parent, manifest)
-            manifest.add(step)
-            _do(action, source, target, step["part"])
-        except (OSError, OutputError) as exc:
-            # It did nothing: what lies at its target is another's.
-            troubles = _cancel(step, manifest)
-            for each in reversed(begun):
-                troubles += _go_back(each) or _cancel(each, manifest)
-            why = exc.strerror if isinstance(exc, OSError) else str(exc)
-            return (
-                f"{source} could not be put into its folder ({why}), so its shot stays where it is."
-                + troubles
-            )
-        begun.append(step)
-    return None
-
-
-def _go_back(step: Step) -> str:
+    steps: list[Step] = [
+        {
+            "step": action.value,
+            "source": str(source),
+            "target": str(target),
+            "part": part_name(),
+        }
+        for source, target in transfer.files
+    ]
     try:
-        put_back(step)
+        for folder in dict.fromkeys(target.parent for _, target in transfer.files):
+            _make_folders(folder, manifest)
     except (OSError, OutputError) as exc:
-        return f" {step['target']} could not be put back: {exc}"
-    return ""
+        return _stays(steps[0], exc)
+    stopped = carry_out(steps, _do, manifest)
+    if stopped is None:
+        return None
+    return _stays(stopped.step, stopped.error) + stopped.left
 
 
-def _cancel(step: Step, manifest: Manifest) -> str:
-    if manifest.path is not None and not manifest.broken:
-        try:
-            manifest.add({"step": "cancelled", "part": step["part"]})
-        except OutputError as exc:
-            return f" {exc}"
-    return ""
+def _stays(step: Step, exc: OSError | FocuskitError) -> str:
+    why = exc.strerror if isinstance(exc, OSError) else str(exc)
+    return (
+        f"{step['source']} could not be put into its folder ({why}), so its shot stays where it is."
+    )
 
 
 def _make_folders(folder: Path, manifest: Manifest) -> None:
@@ -226,10 +226,11 @@ def _make_folders(folder: Path, manifest: Manifest) -> None:
         each.mkdir(exist_ok=True)
 
 
-def _do(action: Action, source: Path, target: Path, part: str) -> None:
-    if action is Action.MOVE:
-        move_file(source, target, part)
-    elif action is Action.COPY:
-        copy_file(source, target, part)
+def _do(step: Step) -> None:
+    source, target, action = Path(step["source"]), Path(step["target"]), step["step"]
+    if action == Action.MOVE:
+        move_file(source, target, step["part"])
+    elif action == Action.COPY:
+        copy_file(source, target, step["part"])
     else:
-        link_file(source, target, symbolic=action is Action.SYMLINK)
+        link_file(source, target, symbolic=action == Action.SYMLINK)

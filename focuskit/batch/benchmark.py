@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from focuskit.batch.crew import Crew, cores
 from focuskit.batch.culling import decide_all
 from focuskit.batch.judge import Judge
 from focuskit.batch.library import Problem, Shot, find_shots
-from focuskit.batch.runner import cores, run_shots
+from focuskit.batch.runner import run_shots
 from focuskit.errors import BatchError
 
-__all__ = ["bench_decode", "camera_jpeg"]
+__all__ = ["Timed", "bench_decode", "camera_jpeg", "decode", "linked", "peak_mb", "time_job"]
 
 _WIDTH, _HEIGHT = 6000, 4000
 
@@ -35,30 +36,26 @@ def bench_decode(photos: int, detector: str, workers: int | None) -> list[dict[s
     """
     count = workers or cores()
     with tempfile.TemporaryDirectory(prefix="focuskit-bench-") as name:
-        library, pictures = Path(name, "library"), Path(name, "pictures")
-        library.mkdir()
+        pictures = Path(name, "pictures")
         pictures.mkdir()
         data = camera_jpeg()
-        (library / "IMG_0000.jpg").write_bytes(data)
-        for index in range(1, photos):
-            (library / f"IMG_{index:04d}.jpg").hardlink_to(library / "IMG_0000.jpg")
-        shots = find_shots([library]).shots
-        decode_s, _, _ = _per_photo(_decode, shots, count)
-        cull_s, judgements, peak_mb = _per_photo(Judge(detector, pictures=pictures), shots, count)
+        shots = linked(Path(name, "library"), data, photos)
+        alone = time_job(decode, shots, count)
+        culled = time_job(Judge(detector, pictures=pictures), shots, count)
         started = time.perf_counter()
-        decide_all(judgements)
-        whole_s = cull_s + (time.perf_counter() - started) / photos
+        decide_all(culled.outcomes)
+        whole_s = culled.core_s + (time.perf_counter() - started) / photos
     return [
         {"what": "size of the JPEG", "value": round(len(data) / 1e6, 2), "unit": "MB"},
         {"what": "workers", "value": count, "unit": ""},
-        {"what": "cv2.imdecode", "value": round(decode_s * 1000, 1), "unit": "ms/photo/core"},
+        {"what": "cv2.imdecode", "value": round(alone.core_s * 1000, 1), "unit": "ms/photo/core"},
         {"what": "cull", "value": round(whole_s * 1000, 1), "unit": "ms/photo/core"},
         {
             "what": "cull / cv2.imdecode",
-            "value": round(whole_s / decode_s, 2),
+            "value": round(whole_s / alone.core_s, 2),
             "unit": "",
         },
-        {"what": "peak memory of a worker", "value": peak_mb, "unit": "MB"},
+        {"what": "peak memory of a worker", "value": culled.peak_mb, "unit": "MB"},
     ]
 
 
@@ -89,45 +86,82 @@ def _encode(picture: NDArray[np.uint8]) -> bytes:
     return bytes(cv2.imencode(".jpg", picture, options)[1])
 
 
-def _decode(shot: Shot) -> None:
+def linked(folder: Path, data: bytes, count: int, suffix: str = ".jpg") -> tuple[Shot, ...]:
+    """Make a library of one photo under many names and return its shots."""
+    folder.mkdir()
+    first = folder / f"IMG_0000{suffix}"
+    first.write_bytes(data)
+    for index in range(1, count):
+        (folder / f"IMG_{index:04d}{suffix}").hardlink_to(first)
+    return find_shots([folder]).shots
+
+
+def decode(shot: Shot) -> None:
+    """Decode a JPEG as OpenCV does, and nothing else."""
     data = np.frombuffer(shot.judged.read_bytes(), np.uint8)
     cv2.imdecode(data, cv2.IMREAD_COLOR)
 
 
 @dataclass(frozen=True, slots=True)
+class Timed:
+    """What a job cost.
+
+    Attributes:
+        core_s: core time per photo once all workers are busy.
+        photo_s: what workers took for each photo, without the first third.
+        outcomes: what the job returned.
+        peak_mb: peak memory of a worker process, None where it cannot be known.
+    """
+
+    core_s: float
+    photo_s: tuple[float, ...]
+    outcomes: list[Any]
+    peak_mb: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class _Watched:
-    """A job that also tells the peak memory of the process that it runs in."""
+    """A job that also tells its time and the peak memory of the process that it runs in."""
 
     job: Callable[[Shot], Any]
 
-    def __call__(self, shot: Shot) -> tuple[Any, float | None]:
-        return self.job(shot), _peak_mb()
+    def __call__(self, shot: Shot) -> tuple[Any, float, float | None]:
+        started = time.perf_counter()
+        found = self.job(shot)
+        return found, time.perf_counter() - started, peak_mb()
 
 
-def _per_photo(
-    job: Callable[[Shot], Any], shots: tuple[Shot, ...], workers: int
-) -> tuple[float, list[Any], float | None]:
-    """Return the core seconds per photo once all workers are busy, the outcomes, the peak in MB."""
+def time_job(job: Callable[[Shot], Any], shots: Sequence[Shot], workers: int) -> Timed:
+    """Run a job on shots in so many worker processes.
+
+    Raises:
+        BatchError: a shot failed.
+    """
     outcomes: list[Any] = []
+    seconds: list[float] = []
     peaks: list[float] = []
     times: list[float] = []
-    for _, outcome in run_shots(_Watched(job), shots, workers=workers):
-        if isinstance(outcome, Problem):
-            raise BatchError(f"The benchmark's photo failed: {outcome.message}")
-        outcomes.append(outcome[0])
-        peaks.extend(peak for peak in outcome[1:] if peak is not None)
+    for outcome in run_shots(_Watched(job), shots, Crew(workers)):
+        if isinstance(outcome.result, Problem):
+            raise BatchError(f"The benchmark's photo failed: {outcome.result.message}")
+        result, took, peak = outcome.result
+        outcomes.append(result)
+        seconds.append(took)
+        if peak is not None:
+            peaks.append(peak)
         times.append(time.perf_counter())
     # The first task of each worker pays for starting it and importing everything.
     warm = len(times) // 3
     core_s = (times[-1] - times[warm - 1]) * workers / (len(times) - warm)
-    return core_s, outcomes, max(peaks, default=None)
+    return Timed(core_s, tuple(seconds[warm:]), outcomes, max(peaks, default=None))
 
 
-def _peak_mb() -> float | None:
+def peak_mb(process: int | str = "self") -> float | None:
+    """Return the peak memory of a process in MB, or None where the system does not tell."""
     # Not getrusage: what it tells begins with the memory of the process that started this one.
     try:
-        status = Path("/proc/self/status").read_text(encoding="ascii")
+        status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
     except OSError:
         return None
-    line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
-    return round(int(line.split()[1]) * 1024 / 1e6)
+    lines = (line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return next((round(int(line.split()[1]) * 1024 / 1e6) for line in lines), None)

@@ -35,6 +35,7 @@ Advance = Callable[[int, int, int], None] | None
 _SMALLER = 10
 _THINGS = 24
 _TIMEOUT_S = 900
+_RESULTS = "out"
 _OWN, _FOUND = "focuskit bokeh, blur given", "focuskit bokeh, blur estimated"
 _PREVIEW = "focuskit bokeh --preview, blur estimated"
 # More than any photo's background has, so that there is something to add.
@@ -90,7 +91,7 @@ def bench_bokeh(
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
             strength = pool.submit(_make_files, folder, megapixels, coc_px).result()
         given: tuple[str, ...] = ("photo.jpg", "--coc", "given-coc.png")
-        results = ("--overwrite", "-o", "out")
+        results = ("-o", _RESULTS)
         found = (*_COMMAND, "photo.jpg", *_MUCH, *results)
         commands = {
             _OWN: (*_COMMAND, *given, "--strength", f"{strength:.6f}", *results),
@@ -164,6 +165,8 @@ def _run(command: tuple[str, ...], folder: Path, threads: int) -> _Run:
     """Run a command in a fresh process; its peak memory is that of it and what it started."""
     count = str(threads)
     environment = os.environ | {"GEGL_THREADS": count, "OMP_NUM_THREADS": count}
+    # What is there already would not be made again.
+    shutil.rmtree(folder / _RESULTS, ignore_errors=True)
     started = time.perf_counter()
     with (folder / "said.txt").open("wb") as said:
         process = subprocess.Popen(

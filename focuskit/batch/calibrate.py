@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, get_args
+from typing import Any
 
 from focuskit.batch.picks import Pick
-from focuskit.cull.beside import Beside
-from focuskit.cull.decide import Decision, Thresholds, decide, decide_sets
-from focuskit.cull.measures import Measures
-from focuskit.cull.sets import Bracket, Burst, ShotSet
-from focuskit.cull.subject import Region
+from focuskit.batch.redecide import Measured, decide_again, measured
+from focuskit.cull.decide import Thresholds
 from focuskit.errors import InputError
-from focuskit.photo import DecodedFrom
 
 __all__ = ["LEAST_PICKS", "Costs", "Fitted", "Outcome", "calibrate", "deal", "recipe_text"]
 
@@ -31,7 +26,7 @@ _CHOICES: dict[str, tuple[float, ...]] = {
     "burst_tolerance": (1.04, 1.08, 1.12, 1.2, 1.3, 1.5, 2.0, 4.0),
     "motion_ratio": (1.3, 1.6, 1.8, 2.2, 3.0),
     "least_edges": (10, 25, 40, 80, 160),
-    "close_call": (1.0, 1.05, 1.1, 1.2),
+    "close_call": (1.0, 1.04, 1.1, 1.2),
     "recoverable_coc_px": (0.0, 2.5, 4.0, 6.0),
 }
 
@@ -90,12 +85,9 @@ class Fitted:
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """One shot as far as verdicts and folds need it."""
+    """A shot, what it must not be parted from, and what was picked."""
 
-    measures: Measures
-    diagonal_px: float
-    decoded_from: DecodedFrom
-    place: tuple[str, int] | None
+    shot: Measured
     group: str
     keep: bool | None
 
@@ -188,73 +180,20 @@ def _cases(records: Sequence[Mapping[str, Any]], picks: Mapping[str, Pick]) -> l
     days = [str((record.get("exif") or {}).get("taken_at") or "")[:10] for record in done]
     # A day is what a photographer sorts in one go; one day alone cannot be held out from itself.
     by_day = len(set(days) - {""}) >= 2 * _FOLDS
-    day_of_set: dict[tuple[str, int], str] = {}
-    cases = []
+    day_of_set: dict[str, str] = {}
+    cases, telling = [], set()
     for record, day in zip(done, days, strict=True):
-        place = _place(record)
-        group = f"set {place}" if place else f"shot {record['shot']}"
+        shot, pick = measured(record), picks.get(record["shot"])
+        place = shot.place and f"{shot.place.kind} {shot.place.number}"
+        group = place or f"shot {record['shot']}"
         if by_day and day:
             # A set that runs past midnight stays on its first day.
             group = day_of_set.setdefault(place, day) if place else day
-        pick = picks.get(record["shot"])
-        cases.append(
-            _Case(
-                _measures(record),
-                _diagonal_px(record),
-                _decoded_from(record),
-                place,
-                group,
-                pick.keep if pick else None,
-            )
-        )
+        if pick and place:
+            telling.add(place)
+        cases.append((place, _Case(shot, group, pick.keep if pick else None)))
     # What neither was picked nor competes with what was has no say.
-    telling = {case.place for case in cases if case.keep is not None and case.place}
-    return [case for case in cases if case.keep is not None or case.place in telling]
-
-
-def _place(record: Mapping[str, Any]) -> tuple[str, int] | None:
-    found = record.get("set")
-    return (str(found["kind"]), int(found["number"])) if found else None
-
-
-def _measures(record: Mapping[str, Any]) -> Measures:
-    try:
-        values = {
-            name: math.nan if value is None else float(value)
-            for name, value in record["measures"].items()
-        }
-        return Measures(values, Region(**record["region"]), _beside(record.get("beside")))
-    except (KeyError, TypeError, ValueError) as exc:
-        raise _outdated(record) from exc
-
-
-def _beside(found: Mapping[str, Any] | None) -> Beside | None:
-    if not found:
-        return None
-    region = Region(**found["region"])
-    return Beside(region, float(found["edge_width"]), found["side"], found["hint"])
-
-
-def _diagonal_px(record: Mapping[str, Any]) -> float:
-    try:
-        return math.hypot(record["picture"]["width"], record["picture"]["height"])
-    except (KeyError, TypeError) as exc:
-        raise _outdated(record) from exc
-
-
-def _decoded_from(record: Mapping[str, Any]) -> DecodedFrom:
-    found = record["picture"].get("decoded_from", "full")
-    kinds: tuple[DecodedFrom, ...] = get_args(DecodedFrom)
-    if found not in kinds:
-        raise _outdated(record)
-    return kinds[kinds.index(found)]
-
-
-def _outdated(record: Mapping[str, Any]) -> InputError:
-    return InputError(
-        f"The results of {record.get('shot')} lack what this version measures; cull the library "
-        "again."
-    )
+    return [case for place, case in cases if case.keep is not None or place in telling]
 
 
 def _check_enough(cases: Sequence[_Case]) -> None:
@@ -305,25 +244,8 @@ def _steps(start: Thresholds, best: Thresholds) -> list[list[Thresholds]]:
     return [scaled, *singles]
 
 
-def _decided(cases: Sequence[_Case], thresholds: Thresholds) -> list[Decision]:
-    alone = [
-        decide(case.measures, case.diagonal_px, thresholds, decoded_from=case.decoded_from)
-        for case in cases
-    ]
-    places: dict[tuple[str, int], list[int]] = defaultdict(list)
-    for index, case in enumerate(cases):
-        if case.place:
-            places[case.place].append(index)
-    sets: list[ShotSet] = [
-        # All that counts of other sets is that none of their frames is rejected.
-        (Burst if kind == "burst" else Bracket)(tuple(members))
-        for (kind, _), members in places.items()
-    ]
-    return decide_sets(alone, [case.measures for case in cases], sets, thresholds)
-
-
 def _outcome(cases: Sequence[_Case], thresholds: Thresholds, costs: Costs) -> Outcome:
-    decisions = _decided(cases, thresholds)
+    decisions = decide_again([case.shot for case in cases], thresholds)
     counts = Counter(
         (case.keep, decision.verdict)
         for case, decision in zip(cases, decisions, strict=True)

@@ -10,15 +10,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import focuskit
 from focuskit.batch.clicked import kept_at
 from focuskit.batch.compare import compare_sheet
 from focuskit.batch.extras import EXTRAS
 from focuskit.batch.fitting import blurred_where_told
 from focuskit.batch.guides import Guides, Told
-from focuskit.batch.library import Shot
-from focuskit.batch.naming import Naming
+from focuskit.batch.naming import NamedShot, Naming
+from focuskit.batch.outputs import Made, traces
 from focuskit.batch.pictures import shrunk
+from focuskit.batch.places import Box, Spot
 from focuskit.batch.together import Content, write_together
 from focuskit.blurmap import NOTHING_IN_FOCUS_SHARE, BlurMap
 from focuskit.color import encoded_gray
@@ -29,10 +29,12 @@ from focuskit.io import open_frame, read_photo, write_photo
 from focuskit.optics.blind import smallest_resolvable_coc_px, with_edges
 from focuskit.photo import Photo
 
-__all__ = ["PREVIEW_PX", "Edit", "Record", "edit_shot"]
+__all__ = ["EDITS_VERSION", "PREVIEW_PX", "Edit", "Settings"]
 
-Record = dict[str, Any]
 Tick = Callable[[float], None]
+
+EDITS_VERSION = 1
+"""Goes up when the same photo, map and settings give another result."""
 
 PREVIEW_PX = 1024
 """The longer side of the photo that previews are made from, at most."""
@@ -47,14 +49,40 @@ _NOTE_FROM_SHARE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
+class Settings:
+    """An operation's settings for any number of photos; picklable.
+
+    Attributes:
+        values: by name, as the operation takes them, but places as people name them, and lengths
+            (`..._px`) in pixels of the full photo.
+    """
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def on(self, photo: Photo) -> dict[str, Any]:
+        """Return them in pixels of this photo's own array.
+
+        Raises:
+            RangeError: a place lies outside the photo.
+        """
+        return {name: _on(name, value, photo) for name, value in self.values.items()}
+
+
+def _on(name: str, value: Any, photo: Photo) -> Any:
+    if isinstance(value, Spot | Box):
+        return value.on(photo)
+    return value * photo.scale if name.endswith("_px") else value
+
+
+@dataclass(frozen=True, slots=True)
 class Edit:
-    """An operation and everything it is to be done with, for any number of photos.
+    """An operation and everything it is to be done with, for one photo after the other; picklable.
 
     Attributes:
         operation: name in OPERATIONS.
-        naming: where results go and what they are called.
-        settings: gives the operation's settings for a photo, in pixels of that photo.
-        said: the settings as a person gave them, for records.
+        folder: where results go; sub-folders of the library are mirrored below it.
+        naming: what they are called.
+        settings: of the operation.
         guides: files that say what a detector would guess.
         detector: name in DETECTORS.
         device: where the operation works: "cpu" or "cuda".
@@ -63,76 +91,60 @@ class Edit:
     """
 
     operation: str
-    naming: Naming
-    settings: Callable[[Photo], Mapping[str, Any]] = field(default=lambda _: {})
-    said: Mapping[str, Any] = field(default_factory=dict)
+    folder: Path
+    naming: Naming = field(default_factory=Naming)
+    settings: Settings = field(default_factory=Settings)
     guides: Guides = field(default_factory=Guides)
     detector: str = DEFAULT_DETECTOR
     device: str = "cpu"
     quality: int = 95
     max_megapixels: float | None = None
 
+    def __call__(self, shot: NamedShot, tick: Tick | None = None) -> Made:
+        """Edit one shot and write the results, together or not at all.
 
-def edit_shot(edit: Edit, shot: Shot, tick: Tick | None = None) -> Record:
-    """Edit one shot and write the results, together or not at all.
+        Args:
+            shot: of whose files the judged one is edited.
+            tick: told the share that is done, in [0, 1].
 
-    Args:
-        edit: what to do.
-        shot: of whose files the judged one is edited.
-        tick: told the share that is done, in [0, 1].
-
-    Returns:
-        What was done, as it goes to stdout.
-
-    Raises:
-        FocuskitError: the photo or a file given along cannot be used, the operation refuses, or
-            the results cannot be written.
-    """
-    started = time.perf_counter()
-    targets = edit.naming.targets(shot, edit.operation)
-    edit.naming.check_free(targets.values())
-    photo = _read(shot, edit)
-    # What does not fit the photo is said before the work.
-    settings = edit.settings(photo)
-    protect = edit.guides.protect(photo)
-    told = edit.guides.tell(shot, photo, _detector(edit))
-    blur_map, notes = _ready(edit, photo, told)
-    operation = OPERATIONS.get(edit.operation)
-    edited = operation(
-        photo,
-        blur_map,
-        protect=protect,
-        device=edit.device,
-        tick=_later(tick),
-        **settings,
-    )
-    if "photo" in targets:
-        notes = (*notes, *_hardly_changed(edit, edited.changed_share))
-    if edit.operation == "deblur" and edited.changed_share == 0:
-        targets = {kind: path for kind, path in targets.items() if kind not in _PICTURES}
-    files = _contents(edit, targets, photo, edited, blur_map)
-    write_together(files, overwrite=edit.naming.overwrite)
-    return {
-        "schema": 1,
-        "shot": shot.name,
-        "source": str(shot.judged),
-        "operation": edit.operation,
-        "settings": dict(edit.said),
-        "width": photo.width,
-        "height": photo.height,
-        "scale": round(photo.scale, 4),
-        "map": [edit.detector if each == "detector" else each for each in told.sources],
-        "smallest_coc_px": _smallest(photo),
-        "changed_share": round(edited.changed_share, 4),
-        "notes": [*notes, *edited.notes],
-        "file": str(next(iter(targets.values()))),
-        "files": [str(path) for path in targets.values()],
-        "seconds": round(time.perf_counter() - started, 2),
-        "version": focuskit.__version__,
-    }
+        Raises:
+            FocuskitError: the photo or a file given along cannot be used, the operation refuses, or
+                the results cannot be written.
+        """
+        started = time.perf_counter()
+        names = self.naming.names(shot, self.operation)
+        photo = _read(shot, self)
+        # What does not fit the photo is said before the work.
+        settings = self.settings.on(photo)
+        protect = self.guides.protect(photo)
+        told = self.guides.tell(shot, photo, _detector(self))
+        blur_map, notes = _ready(self, photo, told)
+        edited = OPERATIONS.get(self.operation)(
+            photo, blur_map, protect=protect, device=self.device, tick=_later(tick), **settings
+        )
+        if "photo" in names:
+            notes = (*notes, *_hardly_changed(self, edited.changed_share))
+        if self.operation == "deblur" and edited.changed_share == 0:
+            names = {kind: name for kind, name in names.items() if kind not in _PICTURES}
+        files = _contents(self, names, photo, edited, blur_map, shot.replace)
+        write_together(
+            {self.folder / names[kind]: content for kind, content in files.items()},
+            overwrite=shot.replace,
+        )
+        said = {
+            "width": photo.width,
+            "height": photo.height,
+            "scale": round(photo.scale, 4),
+            "map": [self.detector if each == "detector" else each for each in told.sources],
+            "smallest_coc_px": _smallest(photo),
+            "changed_share": round(edited.changed_share, 4),
+            "notes": [*notes, *edited.notes],
+            "seconds": round(time.perf_counter() - started, 2),
+        }
+        return Made(traces(self.folder, names), said)
 
 
-def _read(shot: Shot, edit: Edit) -> Photo:
+def _read(shot: NamedShot, edit: Edit) -> Photo:
     if not edit.naming.preview:
         return read_photo(shot.judged, max_megapixels=edit.max_megapixels)
     frame = open_frame(shot.judged, min_long_edge=PREVIEW_PX, max_megapixels=edit.max_megapixels)
@@ -222,19 +234,23 @@ def _later(tick: Tick | None) -> Tick | None:
 
 
 def _contents(
-    edit: Edit, targets: Mapping[str, Path], photo: Photo, edited: Edited, blur_map: BlurMap
-) -> dict[Path, Content]:
-    overwrite = edit.naming.overwrite
-    files: dict[Path, Content] = {}
-    for kind, path in targets.items():
+    edit: Edit,
+    names: Mapping[str, str],
+    photo: Photo,
+    edited: Edited,
+    blur_map: BlurMap,
+    overwrite: bool,
+) -> dict[str, Content]:
+    files: dict[str, Content] = {}
+    for kind, name in names.items():
         if kind == "photo":
-            bits = edit.naming.bits_of(path, photo)
-            files[path] = partial(
+            bits = edit.naming.bits_of(name.rpartition(".")[2], photo)
+            files[kind] = partial(
                 write_photo, edited.photo, overwrite=overwrite, quality=edit.quality, bits=bits
             )
         elif kind == "compare":
             sheet = compare_sheet(photo, edited.photo, blur_map)
-            files[path] = partial(write_photo, sheet, overwrite=overwrite, quality=_SHEET_QUALITY)
+            files[kind] = partial(write_photo, sheet, overwrite=overwrite, quality=_SHEET_QUALITY)
         else:
-            files[path] = EXTRAS[edit.operation][kind](edited)
+            files[kind] = EXTRAS[edit.operation][kind](edited)
     return files

@@ -6,15 +6,46 @@ import errno
 import filecmp
 import hashlib
 import os
+import re
 import shutil
+from collections import defaultdict
 from pathlib import Path
 
 from focuskit.errors import OutputError, OutputExistsError
 
-__all__ = ["copy_file", "link_file", "move_file", "same_content", "write_file"]
+__all__ = ["Folders", "copy_file", "link_file", "move_file", "same_content", "write_file"]
 
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK}
 _BLOCK = 1 << 20
+_VERSION = re.compile(r"_\d\d$")
+
+
+class Folders:
+    """What lies in folders, each listed once."""
+
+    def __init__(self) -> None:
+        self._names: dict[Path, dict[str, list[str]]] = {}
+
+    def names_beside(self, photo: Path) -> list[str]:
+        """Return what may belong to a photo: names that begin as its own; none without a listing.
+
+        Of ten thousand names in a folder a photo's sidecars are sought among a few.
+        """
+        folder = photo.parent
+        if folder not in self._names:
+            self._names[folder] = defaultdict(list)
+            try:
+                found = os.listdir(folder)
+            except OSError:
+                found = []
+            for name in found:
+                self._names[folder][_begin(name)].append(name)
+        return self._names[folder].get(_begin(photo.name), [])
+
+
+def _begin(name: str) -> str:
+    # darktable calls a further version of IMG.CR2 IMG_01.CR2.xmp.
+    return _VERSION.sub("", name.split(".", 1)[0].casefold())
 
 
 def move_file(source: Path, target: Path, part: str) -> None:

@@ -84,6 +84,15 @@ class Guides:
         given = (self.map, self.coc, self.depth, self.mask)
         return tuple(path for path in given if path is not None and not path.is_dir())
 
+    def files_of(self, shot: Shot) -> tuple[Path, ...]:
+        """Return the files that are looked at for a shot besides its own."""
+        try:
+            found = tuple(self._files(shot).values())
+        except InputError:
+            # Said when the shot is worked on.
+            found = ()
+        return (*found, *(path for path in (self.depth, self.mask) if path is not None))
+
     def tell(self, shot: Shot, photo: Photo, detect: Callable[[Photo], BlurMap]) -> Told:
         """Return the photo's map from the files, and from a detector what they leave open.
 

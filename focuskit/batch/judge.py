@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import math
+import secrets
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from focuskit.batch.keys import key_of
 from focuskit.batch.library import Shot
 from focuskit.batch.looking import measure_best
+from focuskit.batch.partners import strangers
 from focuskit.batch.pictures import draw_box, jpeg, overlay, shrunk, to_display
 from focuskit.batch.places import Box
 from focuskit.blurmap import BlurMap
 from focuskit.cull import Measures
 from focuskit.cull.sets import Fingerprint, fingerprint
-from focuskit.detect import DETECTORS, LIBRARY_DETECTOR, detect_at
+from focuskit.cull.views import View, view_of
+from focuskit.detect import DETECTORS, LIBRARY_DETECTOR, detect_at, open_detector
 from focuskit.errors import InputError, OutputError
 from focuskit.io import RAW_SUFFIXES, Frame, open_frame
 from focuskit.photo import DecodedFrom, Exif, Photo
@@ -27,6 +31,7 @@ _WORKING_EDGE_PX = 1500
 _THUMBNAIL_PX = 375
 # A smaller embedded preview hides the blur that a print would show.
 _LEAST_EDGE_PX = 1600
+_PICTURES = ("photo", "overlay", "crop")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +42,22 @@ class Judgement:
         shot: which.
         measures: its numbers, in pixels of the decoded picture.
         fingerprint: what grouping needs.
+        box: what the judged box shows, tiny.
         exif: what the camera wrote, without the EXIF block itself.
         width, height: size of the decoded picture in pixels, upright.
         scale: that size / full sensor size.
         decoded_from: which picture in the file was judged.
         picture: stem of the thumbnail files below the folder of pictures, or None.
         unreadable: what is wrong with files of the shot that came before the one judged.
+        strangers: why files of the shot seem to be of another one.
+        compared: numbers taken where all frames of its burst show the same thing, or None.
+        not_compared: why there are none, if the burst's other frames have them.
     """
 
     shot: Shot
     measures: Measures
     fingerprint: Fingerprint
+    box: View
     exif: Exif
     width: int
     height: int
@@ -55,6 +65,9 @@ class Judgement:
     decoded_from: DecodedFrom
     picture: str | None = None
     unreadable: tuple[str, ...] = ()
+    strangers: tuple[str, ...] = ()
+    compared: Measures | None = None
+    not_compared: str = ""
 
     @property
     def diagonal_px(self) -> float:
@@ -78,13 +91,21 @@ class Judge:
     pictures: Path | None = None
     subject: Box | None = None
 
+    def prepare(self) -> None:
+        """Load the detector, once for all shots.
+
+        Raises:
+            WeightsError, DeviceError: its network cannot be run.
+        """
+        open_detector(self.detector)
+
     def __call__(self, shot: Shot) -> Judgement:
         """Return what was found out about a shot.
 
         Raises:
             FocuskitError: its file cannot be read, or a picture of it cannot be written.
         """
-        frame, unreadable = self._open(shot)
+        frame, unreadable = self.open(shot)
         working = frame.photo(_WORKING_EDGE_PX)
         photo = shrunk(working, _THUMBNAIL_PX)
         detector = DETECTORS.get(self.detector)
@@ -97,6 +118,7 @@ class Judge:
             shot=shot,
             measures=measures,
             fingerprint=fingerprint(photo, fine=working, name=shot.name),
+            box=view_of(crop),
             exif=_light(photo.exif),
             width=frame.width,
             height=frame.height,
@@ -104,10 +126,23 @@ class Judge:
             decoded_from=frame.decoded_from,
             picture=picture,
             unreadable=unreadable,
+            strangers=strangers(shot, photo),
         )
 
-    def _open(self, shot: Shot) -> tuple[Frame, tuple[str, ...]]:
-        """Open the first file of the shot that can be read, and tell what is wrong with others."""
+    def pictured(self, judgement: Judgement) -> bool:
+        """Tell whether a judgement's pictures lie where this judge would put them."""
+        if self.pictures is None:
+            return True
+        stem = judgement.picture
+        names = (f"{stem}-{kind}.jpg" for kind in _PICTURES)
+        return stem is not None and all((self.pictures / name).exists() for name in names)
+
+    def open(self, shot: Shot) -> tuple[Frame, tuple[str, ...]]:
+        """Open the first file of the shot that can be read, and tell what is wrong with others.
+
+        Raises:
+            InputError: none can be read.
+        """
         troubles: list[InputError] = []
         for file in shot.files:
             raw = file.suffix.lower() in RAW_SUFFIXES
@@ -128,6 +163,12 @@ def _light(exif: Exif) -> Exif:
     return replace(exif, block=None)
 
 
+def _picture_stem(shot: Shot) -> str:
+    # By content: names may clash between folders and hold anything, and files move.
+    text = " ".join(f"{each.bytes} {each.ends}" for each in key_of(shot))
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
 def _save_pictures(
     folder: Path,
     shot: Shot,
@@ -137,8 +178,7 @@ def _save_pictures(
     measures: Measures,
     crop: Photo,
 ) -> str:
-    # Names of photos may clash between folders and may hold anything; a digest does neither.
-    stem = hashlib.blake2b(shot.name.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    stem = _picture_stem(shot)
     region = measures.region
     box = (
         region.x / frame.width,
@@ -147,17 +187,20 @@ def _save_pictures(
         region.height / frame.height,
     )
     thumbnail = to_display(photo)
-    shown = {
-        "photo": thumbnail,
-        "overlay": draw_box(overlay(thumbnail, blur_map), *box),
-        "crop": to_display(crop),
-    }
+    shown = (thumbnail, draw_box(overlay(thumbnail, blur_map), *box), to_display(crop))
     try:
-        for kind, picture in shown.items():
-            (folder / f"{stem}-{kind}.jpg").write_bytes(jpeg(picture))
+        for kind, picture in zip(_PICTURES, shown, strict=True):
+            _put(folder / f"{stem}-{kind}.jpg", jpeg(picture))
     except OSError as exc:
         raise OutputError(
             f"A picture of {shot.name} could not be written to {folder} ({exc.strerror}); "
             "free some space or choose another --output."
         ) from exc
     return stem
+
+
+def _put(path: Path, data: bytes) -> None:
+    # A copy of the photo may be looked at by another worker, and either may be ended any time.
+    part = path.with_suffix(f".{secrets.token_hex(4)}.part")
+    part.write_bytes(data)
+    part.replace(path)

@@ -20,10 +20,11 @@ from focuskit.cull.beside import Beside, tell_side
 from focuskit.cull.faces import find_faces
 from focuskit.cull.subject import Region, choose_regions
 from focuskit.io import Frame
+from focuskit.io.exiftool import ask_focus, exiftool_version
 from focuskit.optics.edges import join_edges
 from focuskit.photo import Photo
 
-__all__ = ["find_subject", "measure_best"]
+__all__ = ["find_subject", "looking_version", "measure_best"]
 
 # A box holds one surface rather than subject and background, and still enough edges to measure.
 _BOX_SHARE, _SMALLEST_BOX_PX, _LARGEST_BOX_PX = 0.35, 144, 320
@@ -31,6 +32,17 @@ _BOX_SHARE, _SMALLEST_BOX_PX, _LARGEST_BOX_PX = 0.35, 144, 320
 _LEAST_EDGES = 40
 # Something else is clearly sharper where the subject's edges are this much wider.
 _CLEARLY = 1.5
+
+
+def looking_version() -> str:
+    """Return what subjects are found with on this machine, because measures depend on it.
+
+    Raises:
+        WeightsError: the fetched model is damaged.
+    """
+    faces = "cascades" if model_path("yunet") is None else "yunet"
+    exiftool = exiftool_version()
+    return faces if exiftool is None else f"{faces} exiftool-{exiftool}"
 
 
 def find_subject(frame: Frame, photo: Photo, given: Box | None = None) -> Subject | None:
@@ -45,11 +57,11 @@ def find_subject(frame: Frame, photo: Photo, given: Box | None = None) -> Subjec
         RangeError: the box does not lie on this photo.
         WeightsError: faces cannot be looked for.
     """
+    width, height = round(frame.width / frame.scale), round(frame.height / frame.scale)
     if given is not None:
-        width, height = round(frame.width / frame.scale), round(frame.height / frame.scale)
         x0, y0, x1, y1 = given.within(width, height)
         return Subject("given", ((x0 / width, y0 / height, x1 / width, y1 / height),), sure=True)
-    camera = by_camera(photo.exif)
+    camera = by_camera(ask_focus(photo.exif, photo.source, (width, height)))
     if camera is not None:
         return camera
     faces = find_faces(to_display(photo), model_path("yunet"))

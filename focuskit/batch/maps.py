@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,106 +12,92 @@ from numpy.typing import NDArray
 
 import focuskit
 from focuskit.batch.library import Shot
+from focuskit.batch.naming import NamedShot
+from focuskit.batch.outputs import Made, traces
 from focuskit.batch.pictures import jpeg, overlay, png, shrunk, to_display
 from focuskit.batch.records import to_json
 from focuskit.batch.together import write_together
 from focuskit.blurmap import BlurMap
 from focuskit.detect import DETECTORS
-from focuskit.errors import OutputExistsError
 from focuskit.io import read_photo
 
-__all__ = ["COC_STEPS_PER_PX", "write_map"]
+__all__ = ["COC_STEPS_PER_PX", "MAPS_VERSION", "MapMaker", "map_names", "map_record"]
+
+MAPS_VERSION = 1
+"""Goes up when the same photo and detector give other files."""
 
 # 16 bit hold circles of confusion up to 1023 px at this resolution.
 COC_STEPS_PER_PX = 64
 _OVERLAY_PX = 1600
 _IN_FOCUS = 0.5
 _TEXTURED = 0.5
+_ENDINGS = {
+    "map": "map.png",
+    "coc": "coc.png",
+    "confidence": "confidence.png",
+    "overlay": "overlay.jpg",
+    "json": "map.json",
+}
+_SHOWN = ("map", "coc", "confidence", "overlay")
 
 
-def write_map(
-    shot: Shot, folder: Path, detector: str, max_megapixels: float | None, *, overwrite: bool
-) -> dict[str, Any]:
-    """Detect blur on a shot at full size and write the map beside nothing but its own kind.
+def map_names(shot: Shot) -> dict[str, str]:
+    """Return the files of one shot's map by what they hold."""
+    return {kind: f"{shot.name}-{ending}" for kind, ending in _ENDINGS.items()}
 
-    Args:
-        shot: what to look at.
+
+@dataclass(frozen=True, slots=True)
+class MapMaker:
+    """Detects blur on one shot after the other, at full size; picklable.
+
+    Attributes:
         folder: where to write; sub-folders of the library are mirrored below it.
         detector: name in DETECTORS.
         max_megapixels: photos above this are refused; None for the default of `read_photo`.
-        overwrite: replace files that are there.
-
-    Returns:
-        What the JSON file holds.
-
-    Raises:
-        FocuskitError: the photo cannot be read or the files cannot be written.
     """
-    targets = {
-        kind: folder / f"{shot.name}-{ending}"
-        for kind, ending in (
-            ("map", "map.png"),
-            ("coc", "coc.png"),
-            ("confidence", "confidence.png"),
-            ("overlay", "overlay.jpg"),
-            ("json", "map.json"),
-        )
-    }
-    stamp = _stamp(shot, detector)
-    # Known before the work, not after it.
-    there = [path for path in targets.values() if path.exists()]
-    if there and not overwrite:
-        done = _done_before(targets["json"], stamp) if len(there) == len(targets) else None
-        if done is None:
-            raise OutputExistsError(f"{there[0]} exists already; add --overwrite to replace it.")
-        return done
-    photo = read_photo(shot.judged, max_megapixels=max_megapixels)
-    blur_map = DETECTORS.get(detector)(photo)
-    record = _record(shot, blur_map, targets) | stamp
-    shown = overlay(to_display(shrunk(photo, _OVERLAY_PX)), blur_map)
-    content = {
-        "map": png(_steps(blur_map.in_focus_probability * 65535)),
-        "coc": png(_steps(blur_map.coc_diameter_px * COC_STEPS_PER_PX)),
-        "confidence": png(np.rint(blur_map.confidence * 255).astype(np.uint8)),
-        "overlay": jpeg(shown, quality=88),
-        "json": (to_json(record, indent=2) + "\n").encode(),
-    }
-    write_together({targets[kind]: data for kind, data in content.items()}, overwrite=overwrite)
-    return record
+
+    folder: Path
+    detector: str
+    max_megapixels: float | None = None
+
+    def __call__(self, shot: NamedShot, tick: Callable[[float], None] | None = None) -> Made:
+        """Write the map of one shot, all of its files or none.
+
+        Raises:
+            FocuskitError: the photo cannot be read or the files cannot be written.
+        """
+        del tick
+        photo = read_photo(shot.judged, max_megapixels=self.max_megapixels)
+        blur_map = DETECTORS.get(self.detector)(photo)
+        names = map_names(shot)
+        said = _said(blur_map, self.detector)
+        record = map_record(shot, said, self.folder, names)
+        shown = overlay(to_display(shrunk(photo, _OVERLAY_PX)), blur_map)
+        content = {
+            "map": png(_steps(blur_map.in_focus_probability * 65535)),
+            "coc": png(_steps(blur_map.coc_diameter_px * COC_STEPS_PER_PX)),
+            "confidence": png(np.rint(blur_map.confidence * 255).astype(np.uint8)),
+            "overlay": jpeg(shown, quality=88),
+            "json": (to_json(record, indent=2) + "\n").encode(),
+        }
+        files = {self.folder / names[kind]: data for kind, data in content.items()}
+        write_together(files, overwrite=shot.replace)
+        return Made(traces(self.folder, names), said)
 
 
-def _stamp(shot: Shot, detector: str) -> dict[str, Any]:
-    """What a map depends on: the same stamp means that there is nothing to do."""
-    try:
-        found = shot.judged.stat()
-    except OSError:
-        # Reading the photo will tell what is wrong with it.
-        return {}
-    return {
-        "file_bytes": found.st_size,
-        "file_mtime_ns": found.st_mtime_ns,
-        "detector": detector,
-        "version": focuskit.__version__,
-    }
+def map_record(
+    shot: Shot, said: Mapping[str, Any], folder: Path, names: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return what the JSON file of a shot's map holds."""
+    places = {kind: str(folder / names[kind]) for kind in _SHOWN}
+    return {"schema": 1, "shot": shot.name, "file": str(shot.judged), **said, **places}
 
 
-def _done_before(path: Path, stamp: dict[str, Any]) -> dict[str, Any] | None:
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    known = isinstance(record, dict) and all(record.get(key) == stamp[key] for key in stamp)
-    return record if known and stamp else None
-
-
-def _record(shot: Shot, blur_map: BlurMap, targets: dict[str, Path]) -> dict[str, Any]:
+def _said(blur_map: BlurMap, detector: str) -> dict[str, Any]:
     textured = blur_map.confidence >= _TEXTURED
     sharp = textured & (blur_map.in_focus_probability >= _IN_FOCUS)
     coc = blur_map.coc_diameter_px[textured]
     return {
-        "schema": 1,
-        "shot": shot.name,
-        "file": str(shot.judged),
         "width": blur_map.width,
         "height": blur_map.height,
         "in_focus_share": round(float(sharp.sum() / max(1, textured.sum())), 4),
@@ -121,10 +108,8 @@ def _record(shot: Shot, blur_map: BlurMap, targets: dict[str, Path]) -> dict[str
             "p90": round(float(np.percentile(coc, 90)), 2) if coc.size else None,
             "png_steps_per_px": COC_STEPS_PER_PX,
         },
-        "map": str(targets["map"]),
-        "coc": str(targets["coc"]),
-        "confidence": str(targets["confidence"]),
-        "overlay": str(targets["overlay"]),
+        "detector": detector,
+        "version": focuskit.__version__,
     }
 
 

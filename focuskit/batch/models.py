@@ -170,7 +170,7 @@ def _fetch(model: Model, part: Path, progress: Callable[[int], None] | None) -> 
     request = urllib.request.Request(model.url, headers={"User-Agent": "focuskit"})
     if have:
         request.add_header("Range", f"bytes={have}-")
-    with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:
+    with _answer(request) as answer:
         # A server may send all of it although a part was asked for.
         have = have if answer.status == http.HTTPStatus.PARTIAL_CONTENT else 0
         with part.open("ab" if have else "wb") as file:
@@ -184,6 +184,21 @@ def _fetch(model: Model, part: Path, progress: Callable[[int], None] | None) -> 
                     progress(have)
     if have < model.size:
         raise http.client.IncompleteRead(b"", model.size - have)
+
+
+def _answer(request: urllib.request.Request) -> http.client.HTTPResponse:
+    try:
+        answer = urllib.request.urlopen(request, timeout=_TIMEOUT_S)
+    except urllib.error.HTTPError as exc:
+        refused = exc.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+        if not refused or not request.has_header("Range"):
+            raise
+        # What is there is longer than what the server has: it is something else.
+        exc.close()
+        request.remove_header("Range")
+        answer = urllib.request.urlopen(request, timeout=_TIMEOUT_S)
+    found: http.client.HTTPResponse = answer
+    return found
 
 
 def _sha256(path: Path) -> str:

@@ -1,19 +1,18 @@
-"""Where the results of an edit go: never onto an original, never onto each other."""
+"""What the results of an edit are called."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path, PurePosixPath
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import PurePosixPath
 
 from focuskit.batch.extras import EXTRAS
 from focuskit.batch.library import Shot
-from focuskit.errors import OutputError, OutputExistsError, RangeError
+from focuskit.errors import RangeError
 from focuskit.photo import Photo
 
-__all__ = ["KINDS", "Naming"]
+__all__ = ["KINDS", "NamedShot", "Naming", "named"]
 
 KINDS = {"tif": (8, 16, 32), "png": (8, 16), "jpg": (8,)}
 """Suffixes that results can have, and the bits per sample that each holds."""
@@ -23,33 +22,60 @@ _JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".mpo")
 _LEAST_BITS = 16
 
 
-@dataclass(frozen=True)
-class Naming:
-    """Places for the results of one run.
+@dataclass(frozen=True, slots=True)
+class NamedShot(Shot):
+    """A shot with what the rest of its library has to say about its results.
 
     Attributes:
-        folder: sub-folders of the library are mirrored below it.
-        shots: all of the run: none of their files may be replaced, and where two share a stem their
-            results carry the whole name.
+        stem: what names of results begin with; no other shot of the library has it.
+        replace: whether earlier results may be replaced.
+    """
+
+    stem: str = ""
+    replace: bool = False
+
+
+def named(shots: Sequence[Shot]) -> tuple[NamedShot, ...]:
+    """Give every shot a stem of its own: its name without suffix, or with it where it is taken."""
+    stems = {shot.name: str(PurePosixPath(shot.name).with_suffix("")) for shot in shots}
+    taken = True
+    while taken:
+        counts = Counter(stem.casefold() for stem in stems.values())
+        taken = False
+        for name, stem in stems.items():
+            if stem != name and counts[stem.casefold()] > 1:
+                # The whole name may be another's stem, which then has to give way too.
+                stems[name], taken = name, True
+    return tuple(_named(shot, stems[shot.name]) for shot in shots)
+
+
+def _named(shot: Shot, stem: str) -> NamedShot:
+    known = {each.name: getattr(shot, each.name) for each in fields(Shot)}
+    return NamedShot(**known, stem=stem)
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """Names for the results of one run, below its output folder.
+
+    Attributes:
         kind: "tif", "png" or "jpg"; None for what suits each photo.
         bits: per sample; None for what suits the kind.
         photo: whether the edited photo is written.
         compare: whether a sheet of before and after is written.
         preview: whether small versions are made, which have names of their own.
-        overwrite: whether earlier results may be replaced.
+        label: what names of results say about the edit; empty for the operation's name.
 
     Raises:
         RangeError: on construction, if the kind does not hold so many bits.
     """
 
-    folder: Path
-    shots: Sequence[Shot]
     kind: str | None = None
     bits: int | None = None
     photo: bool = True
     compare: bool = False
     preview: bool = False
-    overwrite: bool = False
+    label: str = ""
 
     def __post_init__(self) -> None:
         if self.kind and self.bits and self.bits not in KINDS[self.kind]:
@@ -59,64 +85,27 @@ class Naming:
                 "number or another format."
             )
 
-    def targets(self, shot: Shot, operation: str) -> dict[str, Path]:
+    def step(self, operation: str) -> str:
+        """Return what the run is called in the catalog and in names of results."""
+        return f"{self.label or operation}{'-preview' if self.preview else ''}"
+
+    def names(self, shot: NamedShot, operation: str) -> dict[str, str]:
         """Return the files of one shot by what they hold: "photo", extras, "compare"."""
-        name = f"{self._stem(shot)}-{operation}{'-preview' if self.preview else ''}"
         endings: dict[str, str] = {}
         if self.photo:
             endings["photo"] = f".{self._kind_for(shot)}"
         endings |= {ending: f"-{ending}" for ending in EXTRAS.get(operation, {})}
         if self.compare:
             endings["compare"] = "-compare.jpg"
-        return {what: self.folder / f"{name}{ending}" for what, ending in endings.items()}
+        start = f"{shot.stem}-{self.step(operation)}"
+        return {what: f"{start}{ending}" for what, ending in endings.items()}
 
-    def check_free(self, targets: Iterable[Path]) -> None:
-        """Say before the work that a result cannot be written.
-
-        Raises:
-            OutputExistsError: something is there, and it may not be replaced.
-            OutputError: it is an original.
-        """
-        for path in targets:
-            if not path.exists():
-                continue
-            if not self.overwrite:
-                raise OutputExistsError(
-                    f"{path} exists already; add --overwrite to replace it, or choose another "
-                    "--output."
-                )
-            if any(_same_file(path, each) for shot in self.shots for each in shot.files):
-                raise OutputError(
-                    f"{path} is one of the photos to edit, and originals are never replaced; "
-                    "choose another --output."
-                )
-
-    def bits_of(self, path: Path, photo: Photo) -> int:
+    def bits_of(self, kind: str, photo: Photo) -> int:
         """Return the bits per sample to write a photo with."""
-        held = KINDS[path.suffix.removeprefix(".")]
-        return self.bits or min(max(held), max(_LEAST_BITS, photo.bits))
+        return self.bits or min(max(KINDS[kind]), max(_LEAST_BITS, photo.bits))
 
     def _kind_for(self, shot: Shot) -> str:
         if self.kind:
             return self.kind
         small = self.preview or shot.judged.suffix.lower() in _JPEG_SUFFIXES
         return "jpg" if small and self.bits in (None, 8) else "tif"
-
-    def _stem(self, shot: Shot) -> str:
-        stem = _without_suffix(shot)
-        return shot.name if self._stems[stem.casefold()] > 1 else stem
-
-    @cached_property
-    def _stems(self) -> Counter[str]:
-        return Counter(_without_suffix(shot).casefold() for shot in self.shots)
-
-
-def _without_suffix(shot: Shot) -> str:
-    return str(PurePosixPath(shot.name).with_suffix(""))
-
-
-def _same_file(one: Path, other: Path) -> bool:
-    try:
-        return one.samefile(other)
-    except OSError:
-        return False

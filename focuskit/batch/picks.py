@@ -11,7 +11,7 @@ from pathlib import Path
 
 from focuskit.errors import InputError, SidecarConflictError
 from focuskit.io import PHOTO_SUFFIXES
-from focuskit.io.sidecar import Marks, read_embedded_marks, read_sidecar_marks
+from focuskit.io.marks import Marks, read_embedded_marks, read_sidecar_marks
 
 __all__ = ["Pick", "PickRules", "Picks", "read_picks"]
 

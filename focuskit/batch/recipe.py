@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from focuskit.batch.checked import Where, check_keys, text
 from focuskit.cull.decide import Thresholds
 from focuskit.detect import DETECTORS, LIBRARY_DETECTOR
 from focuskit.errors import InputError, RangeError
 
-__all__ = ["Recipe", "load_recipe", "shipped_recipes"]
+__all__ = ["Recipe", "find_recipe", "load_recipe", "parse_recipe", "shipped_recipes"]
 
 _ACTIONS = ("cull", "score")
 
@@ -62,7 +63,7 @@ def shipped_recipes() -> dict[str, Path]:
 
 
 def load_recipe(name_or_path: str, *, do: str | None = None) -> Recipe:
-    """Read a recipe, checking every key and value before anything is done with it.
+    """Read a recipe of one step that judges, checking every key and value first.
 
     Args:
         name_or_path: a name from `shipped_recipes` or a path to a TOML file.
@@ -72,6 +73,27 @@ def load_recipe(name_or_path: str, *, do: str | None = None) -> Recipe:
         InputError: no such recipe, no TOML, a key or value that makes no sense, or a recipe for
             something else than `do`.
         UnknownNameError: a detector that does not exist.
+    """
+    path, table = find_recipe(name_or_path)
+    if "steps" in table:
+        raise InputError(
+            f"The recipe {name_or_path} has steps of its own; run it with "
+            f"`focuskit run {name_or_path}`, or choose one without [[steps]]."
+        )
+    recipe = parse_recipe(table, Where(str(path)))
+    if do is not None and recipe.do != do:
+        raise InputError(
+            f"The recipe {name_or_path} is there to {recipe.do}, not to {do}; run it with "
+            f"`focuskit run {name_or_path}`, or choose another."
+        )
+    return recipe
+
+
+def find_recipe(name_or_path: str) -> tuple[Path, dict[str, Any]]:
+    """Return where a recipe stands, and what it holds.
+
+    Raises:
+        InputError: there is none, or it is no TOML.
     """
     shipped = shipped_recipes()
     path = shipped.get(name_or_path, Path(name_or_path))
@@ -83,47 +105,48 @@ def load_recipe(name_or_path: str, *, do: str | None = None) -> Recipe:
             f"Shipped: {', '.join(shipped) or 'none'}."
         )
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        return path, tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as exc:
         raise InputError(f"The recipe {path} cannot be read as TOML: {exc}.") from exc
-    recipe = _parse(table, path)
-    if do is not None and recipe.do != do:
-        raise InputError(
-            f"The recipe {name_or_path} is there to {recipe.do}, not to {do}; run it with "
-            f"`focuskit run {name_or_path}`, or choose another."
-        )
-    return recipe
 
 
-def _parse(table: Mapping[str, Any], path: Path) -> Recipe:
-    _check_keys(table, [each.name for each in fields(Recipe)], path, "key")
+def parse_recipe(table: Mapping[str, Any], where: Where) -> Recipe:
+    """Return a step that judges.
+
+    Args:
+        table: its keys and values.
+        where: it stands.
+
+    Raises:
+        InputError: a key or value makes no sense.
+        UnknownNameError: a detector that does not exist.
+    """
+    check_keys(table, [each.name for each in fields(Recipe)], where, "key")
     do = table.get("do")
     if do not in _ACTIONS:
-        raise InputError(f"{path}: 'do' must be one of {', '.join(_ACTIONS)}, found {do!r}.")
-    detector = str(table.get("detector", LIBRARY_DETECTOR))
+        raise InputError(
+            f"{where}: 'do' must be one of {', '.join(_ACTIONS)}, found {do!r}; for other things "
+            "write [[steps]]."
+        )
+    detector = text(table, "detector", LIBRARY_DETECTOR, where)
     if detector not in DETECTORS:
         DETECTORS.get(detector)
+    recipe = Recipe(do, text(table, "summary", "", where), detector, _thresholds(table, where))
+    try:
+        return recipe.for_use(text(table, "use", "", where)) if "use" in table else recipe
+    except InputError as exc:
+        raise InputError(f"{where}: {exc}") from exc
+
+
+def _thresholds(table: Mapping[str, Any], where: Where) -> Thresholds:
     lines = table.get("thresholds", {})
     if not isinstance(lines, Mapping):
-        raise InputError(f"{path}: 'thresholds' must be a table, found {lines!r}.")
-    _check_keys(lines, [each.name for each in fields(Thresholds)], path, "threshold")
+        raise InputError(f"{where}: 'thresholds' must be a table, found {lines!r}.")
+    check_keys(lines, [each.name for each in fields(Thresholds)], where, "threshold")
     for key, value in lines.items():
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise RangeError(f"{path}: the threshold {key} must be a number, found {value!r}.")
+            raise RangeError(f"{where}: the threshold {key} must be a number, found {value!r}.")
     try:
-        thresholds = Thresholds(**lines)
+        return Thresholds(**lines)
     except RangeError as exc:
-        raise RangeError(f"{path}: the threshold {exc}") from exc
-    recipe = Recipe(do, str(table.get("summary", "")), detector, thresholds)
-    try:
-        return recipe.for_use(str(table["use"])) if "use" in table else recipe
-    except InputError as exc:
-        raise InputError(f"{path}: {exc}") from exc
-
-
-def _check_keys(table: Mapping[str, Any], known: Collection[str], path: Path, what: str) -> None:
-    for key in table:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}."
-            raise InputError(f"{path}: there is no {what} {key!r}; {hint}")
+        raise RangeError(f"{where}: the threshold {exc}") from exc

@@ -17,9 +17,10 @@ from focuskit.batch.judge import Judgement
 from focuskit.batch.library import Problem
 from focuskit.batch.versions import model_version, parameters_version
 from focuskit.cull.decide import Decision, Thresholds
+from focuskit.cull.same_place import IN_BURST
 
-__all__ = ["SCHEMA", "cull_records", "flat", "judgement_record", "problem_record"]
-__all__ += ["score_record", "to_csv", "to_json", "to_jsonl"]
+__all__ = ["SCHEMA", "Record", "cull_records", "decision_record", "flat", "judgement_record"]
+__all__ += ["problem_record", "score_record", "to_csv", "to_json", "to_jsonl"]
 
 SCHEMA = 1
 
@@ -38,7 +39,7 @@ def cull_records(
     """
     made_by = {"model": model_version(detector), "parameters": parameters_version(thresholds)}
     done = [
-        judgement_record(judgement, detector) | _decision_record(decision) | made_by
+        judgement_record(judgement, detector) | decision_record(decision) | made_by
         for judgement, decision in zip(culled.judgements, culled.decisions, strict=True)
     ]
     return done + [problem_record(problem) for problem in culled.problems]
@@ -47,7 +48,7 @@ def cull_records(
 def judgement_record(judgement: Judgement, detector: str) -> Record:
     """Return what was measured on a shot; numbers that could not be taken are None."""
     exif, region = judgement.exif, judgement.measures.region
-    beside = judgement.measures.beside
+    beside, compared = judgement.measures.beside, judgement.compared
     return {
         "schema": SCHEMA,
         "shot": judgement.shot.name,
@@ -68,6 +69,11 @@ def judgement_record(judgement: Judgement, detector: str) -> Record:
             "side": beside.side,
             "hint": beside.hint,
             "region": asdict(beside.region),
+        },
+        "compared": compared
+        and {
+            "measures": {name: _number(compared[name]) for name in IN_BURST},
+            "region": asdict(compared.region),
         },
         "picture": {
             "width": judgement.width,
@@ -164,7 +170,8 @@ def _scores(decision: Decision) -> dict[str, float | None]:
     return {name: _number(value, 1) for name, value in decision.parts.items()}
 
 
-def _decision_record(decision: Decision) -> Record:
+def decision_record(decision: Decision) -> Record:
+    """Return the verdict on a shot, with its reasons and scores."""
     place = decision.place
     return {
         "verdict": decision.verdict,

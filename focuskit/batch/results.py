@@ -34,7 +34,9 @@ def read_results(path: Path) -> list[Record]:
         ) from exc
     except (OSError, UnicodeDecodeError) as exc:
         raise InputError(f"{file} cannot be read as results of a cull: {exc}.") from exc
-    return [_record(line, number, file) for number, line in enumerate(lines, start=1) if line]
+    records = [_record(line, number, file) for number, line in enumerate(lines, start=1) if line]
+    # What --format jsonl prints while it culls knows of no sets yet; the verdicts come at the end.
+    return [record for record in records if record.get("final")] or records
 
 
 def _record(line: str, number: int, file: Path) -> Record:

@@ -1,179 +1,206 @@
-"""One function over many shots on all cores, through dask."""
+"""One function over many shots, through dask."""
 
 from __future__ import annotations
 
-import logging
-import os
-import signal
-import traceback
+import math
+import queue
+import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from itertools import islice
-from multiprocessing import resource_tracker
-from pathlib import Path
+from concurrent.futures import CancelledError
 from typing import Any, TypeVar
 
-import cv2
-
+from focuskit.batch.clients import connected
+from focuskit.batch.crew import Crew
 from focuskit.batch.library import Problem, Shot
-from focuskit.errors import BatchError, FocuskitError
+from focuskit.batch.worker import Outcome, Ready, run_batch
+from focuskit.errors import BatchError
 
-__all__ = ["cores", "run_shots"]
+__all__ = ["run_shots"]
 
 R = TypeVar("R")
+Batch = tuple[Shot, ...]
 
 # A few shots are done before worker processes have even started.
 _FEW_SHOTS = 32
-_SHOTS_PER_TASK = 8
+_LEAST_BATCH, _MOST_BATCH = 8, 32
+# With fewer tasks than that the last ones keep one worker busy and the others waiting.
+_TASKS_PER_RUN = 300
 _TASKS_IN_FLIGHT_PER_WORKER = 3
-
-# One arena that keeps what it got: glibc would hand the 72 MB of each 24 MP photo back to the
-# system and fault them in again, page by page, for the next one: half the time that decoding takes.
-_WORKER_ENVIRONMENT = {
-    "MALLOC_ARENA_MAX": "1",
-    "MALLOC_MMAP_THRESHOLD_": "1000000000",
-    "MALLOC_TRIM_THRESHOLD_": "1000000000",
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-}
-
-
-def cores() -> int:
-    """Return the number of CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+# How long a scheduler or all workers may be gone.
+_PATIENCE_S, _PAUSE_S = 300.0, 2.0
+_COUNT_EVERY_S = 5.0
+# How long there may be no worker at all before others are called.
+_LOOK_EVERY_S, _NOBODY_S = 5.0, 30.0
 
 
 def run_shots(
-    job: Callable[[Shot], R], shots: Sequence[Shot], *, workers: int | None = None
-) -> Iterator[tuple[Shot, R | Problem]]:
+    job: Callable[[Shot], R],
+    shots: Sequence[Shot],
+    crew: Crew | None = None,
+    *,
+    stop: Callable[[], bool] = lambda: False,
+) -> Iterator[Outcome[R]]:
     """Run `job` on every shot and yield each outcome as it comes.
 
     Up to 32 shots run on threads of this process; more on worker processes, started by spawn
-    because the OpenMP in LibRaw deadlocks under fork. A shot whose job raises a FocuskitError, or
-    takes its worker down, comes back as a Problem and the others go on.
+    because the OpenMP in LibRaw deadlocks under fork. A shot whose job raises a FocuskitError,
+    takes too long, or takes its worker down, comes back as a Problem and the others go on.
 
     Args:
-        job: picklable; takes a shot. It runs with one OpenCV thread.
+        job: picklable; takes a shot. It runs with one OpenCV thread. Its `prepare`, if it has one,
+            is called once in each worker before.
         shots: what to do; tasks carry these, never pixels.
-        workers: how many shots at once; None for as many as there are cores.
+        crew: who works; None for all cores of this machine.
+        stop: asked after every task; once it is true, only what is in flight is waited for.
 
     Raises:
-        BatchError: the workers could not be started.
+        BatchError: workers could not be started or reached, or a scheduler was gone for too long.
     """
+    crew = crew or Crew()
     if not shots:
         return
-    count = min(workers or cores(), len(shots))
-    batch = _SHOTS_PER_TASK if len(shots) > _FEW_SHOTS else 1
-    batches = iter([shots[i : i + batch] for i in range(0, len(shots), batch)])
-    with _client(count, processes=len(shots) > _FEW_SHOTS) as client:
-        yield from _as_they_come(client, job, batches, count * _TASKS_IN_FLIGHT_PER_WORKER)
+    there = crew.path_map.there(job)
+    processes = len(shots) > _FEW_SHOTS
+    size = min(max(len(shots) // _TASKS_PER_RUN, _LEAST_BATCH), _MOST_BATCH) if processes else 1
+    todo = deque(tuple(shots[i : i + size]) for i in range(0, len(shots), size))
+    patience = _Patience(crew)
+    while todo:
+        try:
+            with connected(
+                crew, Ready(there, crew.nice), shots=len(shots), processes=processes
+            ) as client:
+                patience.reset()
+                stream = _Stream(client, there, crew, todo, alone=processes or bool(crew.scheduler))
+                yield from stream.outcomes(stop)
+        except (CancelledError, OSError, TimeoutError, BatchError) as exc:
+            patience.wait(exc)
+        if stop():
+            return
 
 
-@contextmanager
-def _client(workers: int, *, processes: bool) -> Iterator[Any]:
-    import dask
-    from distributed import Client, LocalCluster
+class _Patience:
+    """Waits for a scheduler or workers that went away, but not for ever."""
 
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    held = _hold_interrupts()
-    try:
-        with dask.config.set({"distributed.nanny.pre-spawn-environ": _WORKER_ENVIRONMENT}):
-            cluster = LocalCluster(
-                n_workers=workers if processes else 1,
-                threads_per_worker=1 if processes else workers,
-                processes=processes,
-                # Any free port: the usual one may be another cluster's.
-                dashboard_address="127.0.0.1:0",
-                silence_logs=logging.CRITICAL,
-            )
-    except (OSError, RuntimeError, TimeoutError) as exc:
-        _release_interrupts(held)
-        raise BatchError(
-            f"dask could not start {workers} workers ({exc}); try --workers 1."
-        ) from exc
-    try:
-        with cluster, Client(cluster) as client:
+    def __init__(self, crew: Crew) -> None:
+        self._crew = crew
+        self._lost_at: float | None = None
+        self._was_there = False
+
+    def reset(self) -> None:
+        self._was_there, self._lost_at = True, None
+
+    def wait(self, why: BaseException) -> None:
+        if not self._was_there or (self._crew.scheduler is None and isinstance(why, BatchError)):
+            raise why
+        self._lost_at = self._lost_at or time.monotonic()
+        if time.monotonic() - self._lost_at > _PATIENCE_S:
+            raise BatchError(
+                f"The workers of {self._crew.scheduler or 'this machine'} have been gone for "
+                f"{_PATIENCE_S:.0f} s ({why}); start them again and repeat the command: it goes on "
+                "where it stopped."
+            ) from why
+        time.sleep(_PAUSE_S)
+
+
+class _Stream:
+    """Keeps a window of tasks in flight and hands out what comes of them."""
+
+    def __init__(
+        self,
+        client: Any,
+        job: Callable[[Shot], Any],
+        crew: Crew,
+        todo: deque[Batch],
+        *,
+        alone: bool,
+    ) -> None:
+        self._client = client
+        self._job = job
+        self._crew = crew
+        self._alone = alone
+        self._todo = todo
+        self._pending: dict[str, tuple[Any, Batch]] = {}
+        self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._workers, self._counted_at = 1, -math.inf
+
+    def outcomes(self, stop: Callable[[], bool]) -> Iterator[Outcome[Any]]:
+        from distributed import KilledWorker
+
+        suspects: list[Shot] = []
+        try:
+            self._fill()
+            while self._pending:
+                future = self._next()
+                _, batch = self._pending[future.key]
+                # Not its status: what finished on a worker that died since is done again while we
+                # wait.
+                try:
+                    results = future.result()
+                except KilledWorker:
+                    suspects.extend(batch)
+                    results = []
+                del self._pending[future.key]
+                yield from self._here(batch, results)
+                if not stop():
+                    self._fill()
+            # dask blames every task that waited on a worker when it died. Alone in the cluster,
+            # each shot shows whether it was the one.
+            while suspects:
+                shot = suspects[-1]
+                try:
+                    results = self._submit((shot,)).result()
+                except KilledWorker:
+                    results = [Outcome(shot, _taken_down(shot, self._crew))]
+                suspects.pop()
+                yield from self._here((shot,), results)
+        finally:
+            # Whatever is not handed out yet is done again after a lost connection.
+            self._todo.extendleft((shot,) for shot in suspects)
+            self._todo.extendleft(batch for _, batch in self._pending.values())
+
+    def _next(self) -> Any:
+        """Return a task that ended; somebody has to be there to end it."""
+        waited_s = 0.0
+        while True:
             try:
-                _release_interrupts(held)
-                yield client
-            finally:
-                _hold_interrupts()
-    finally:
-        _release_interrupts(held)
+                return self._done.get(timeout=_LOOK_EVERY_S)
+            except queue.Empty:
+                waited_s = 0.0 if self._client.nthreads() else waited_s + _LOOK_EVERY_S
+            if waited_s >= _NOBODY_S:
+                raise ConnectionError("all workers are gone")
+
+    def _fill(self) -> None:
+        while self._todo and len(self._pending) < self._window():
+            batch = self._todo.popleft()
+            future = self._submit(batch)
+            self._pending[future.key] = (future, batch)
+            future.add_done_callback(self._done.put)
+
+    def _window(self) -> int:
+        # Asking costs as much as a small task, and clusters grow slowly.
+        if time.monotonic() > self._counted_at + _COUNT_EVERY_S:
+            threads = sum(self._client.nthreads().values())
+            self._workers, self._counted_at = max(1, threads), time.monotonic()
+        return self._workers * _TASKS_IN_FLIGHT_PER_WORKER
+
+    def _submit(self, batch: Batch) -> Any:
+        there = self._crew.path_map.there(batch)
+        return self._client.submit(
+            run_batch, self._job, there, self._crew.time_limit_s, alone=self._alone, pure=False
+        )
+
+    def _here(self, batch: Batch, results: Sequence[Outcome[Any]]) -> Iterator[Outcome[Any]]:
+        for shot, outcome in zip(batch, results, strict=False):
+            here = self._crew.path_map.here(outcome)
+            yield Outcome(shot, here.result, here.key)
 
 
-def _hold_interrupts() -> set[int] | None:
-    """Let Ctrl-C wait, here and in all that is started meanwhile; return what was held before.
-
-    A cluster cannot be closed while it starts, nor be left half closed. Workers keep the mask for
-    good: a terminal sends Ctrl-C to them too, but it is the coordinator who ends them.
-    """
-    if not hasattr(signal, "pthread_sigmask"):
-        return None
-    # It lets Ctrl-C through again when it starts, so it has to run already.
-    resource_tracker.ensure_running()
-    return {int(each) for each in signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})}
-
-
-def _release_interrupts(held: set[int] | None) -> None:
-    if held is not None:
-        signal.pthread_sigmask(signal.SIG_SETMASK, held)
-
-
-def _as_they_come(
-    client: Any, job: Callable[[Shot], R], batches: Iterator[Sequence[Shot]], window: int
-) -> Iterator[tuple[Shot, R | Problem]]:
-    from distributed import KilledWorker, as_completed
-
-    def submit(batch: Sequence[Shot]) -> Any:
-        future = client.submit(_run_batch, job, tuple(batch), pure=False)
-        pending[future.key] = batch
-        return future
-
-    pending: dict[str, Sequence[Shot]] = {}
-    suspects: list[Shot] = []
-    done = as_completed([submit(batch) for batch in islice(batches, window)])
-    for future in done:
-        batch = pending.pop(future.key)
-        # Not its status: what finished on a worker that died since is done again while we wait.
-        try:
-            yield from zip(batch, future.result(), strict=True)
-        except KilledWorker:
-            suspects.extend(batch)
-        for batch in islice(batches, 1):
-            done.add(submit(batch))
-    # dask blames every task that waited on a worker when it died. Alone in the cluster, each shot
-    # shows whether it was the one.
-    for shot in suspects:
-        try:
-            yield shot, submit([shot]).result()[0]
-        except KilledWorker:
-            yield shot, _taken_down(shot)
-
-
-def _taken_down(shot: Shot) -> Problem:
+def _taken_down(shot: Shot, crew: Crew) -> Problem:
     return Problem(
         shot.name,
-        f"{shot.judged} took its worker process down several times (its decoder crashed or ran out "
-        "of memory); the file is probably damaged.",
+        f"{shot.judged} took its worker process down several times (its decoder crashed, hung, or "
+        f"needed more than {crew.memory_gib:g} GiB); the file is probably damaged, or else allow "
+        "more with --memory.",
+        again=True,
     )
-
-
-def _run_batch(job: Callable[[Shot], R], shots: Sequence[Shot]) -> list[R | Problem]:
-    cv2.setNumThreads(1)
-    return [_run_one(job, shot) for shot in shots]
-
-
-def _run_one(job: Callable[[Shot], R], shot: Shot) -> R | Problem:
-    try:
-        return job(shot)
-    except FocuskitError as exc:
-        return Problem(shot.name, str(exc))
-    except Exception as exc:  # noqa: BLE001 - one photo's bug must not cost the others' results
-        last = traceback.extract_tb(exc.__traceback__)[-1]
-        return Problem(
-            shot.name,
-            f"focuskit itself failed on {shot.judged} ({type(exc).__name__}: {exc}, at "
-            f"{Path(last.filename).name}:{last.lineno}); this is a bug, please report it.",
-        )

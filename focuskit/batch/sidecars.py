@@ -10,44 +10,21 @@ from pathlib import Path
 
 import focuskit
 from focuskit.batch.culling import Culled
-from focuskit.batch.files import write_file
+from focuskit.batch.files import Folders, write_file
 from focuskit.batch.library import Problem, Shot
-from focuskit.batch.undo import Manifest, write_step
+from focuskit.batch.manifest import Manifest, Step, write_step
+from focuskit.batch.undo import carry_out
 from focuskit.batch.versions import model_version, parameters_version
 from focuskit.cull.decide import Decision, Reason, Thresholds
-from focuskit.errors import FocuskitError, SidecarConflictError
+from focuskit.errors import FocuskitError, OutputError, SidecarConflictError
 from focuskit.io import RAW_SUFFIXES
-from focuskit.io.sidecar import (
-    Marks,
-    Note,
-    SidecarNaming,
-    merged_sidecar,
-    read_embedded_marks,
-    read_sidecar,
-    read_sidecar_marks,
-    sidecars_of,
-    sidecars_to_write,
-)
+from focuskit.io.marks import Marks, read_embedded_marks, read_sidecar, read_sidecar_marks
+from focuskit.io.sidecar import Note, merged_sidecar
+from focuskit.io.sidecar_names import SidecarNaming, sidecars_of, sidecars_to_write
 
-__all__ = ["Folders", "Written", "marks_of", "with_marks", "write_sidecars"]
+__all__ = ["Written", "marks_of", "with_marks", "write_sidecars"]
 
 RATED, UNREADABLE = "rated-by-you", "sidecar-unreadable"
-
-
-class Folders:
-    """What lies in folders, each listed once."""
-
-    def __init__(self) -> None:
-        self._names: dict[Path, list[str]] = {}
-
-    def names(self, folder: Path) -> list[str]:
-        """Return the names in a folder; none if it cannot be listed."""
-        if folder not in self._names:
-            try:
-                self._names[folder] = os.listdir(folder)
-            except OSError:
-                self._names[folder] = []
-        return self._names[folder]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +34,7 @@ class Written:
     Attributes:
         made, changed: how many sidecars are new, and how many have new content.
         same: how many said it all already, and were not touched.
+        for_adobe: of the new ones, how many are a RAW's IMG.xmp without an IMG.CR2.xmp beside it.
         problems: shots whose sidecars were left as they are, and why.
         manifest: what `focuskit cull undo` takes; None if nothing was written.
     """
@@ -64,6 +42,7 @@ class Written:
     made: int
     changed: int
     same: int
+    for_adobe: int
     problems: tuple[Problem, ...]
     manifest: Path | None
 
@@ -75,7 +54,7 @@ def marks_of(files: Sequence[Path], folders: Folders) -> tuple[Marks, list[str]]
     """
     said: list[Marks] = []
     troubles: list[str] = []
-    for path in sidecars_of(files, folders.names(files[0].parent)):
+    for path in sidecars_of(files, folders.names_beside(files[0])):
         if path.suffix.lower() == ".xmp":
             try:
                 said.append(read_sidecar_marks(path))
@@ -127,38 +106,64 @@ def write_sidecars(
     """
     folders, manifest = Folders(), Manifest(output, "write-xmp")
     model, parameters = model_version(detector), parameters_version(thresholds)
-    counts = {"made": 0, "changed": 0, "same": 0}
-    problems = []
+    counts = {"made": 0, "changed": 0, "same": 0, "for_adobe": 0}
+    problems: list[Problem] = []
+    done: set[str] = set()
     try:
         for judgement, decision in zip(culled.judgements, culled.decisions, strict=True):
+            shot = judgement.shot
             note = _note(decision, model, parameters, judgement.measures.region.kind)
             try:
-                plan = _plan(judgement.shot, note, folders, naming, overwrite_ratings)
+                plan = _plan(shot, note, folders, naming, overwrite_ratings)
             except SidecarConflictError as exc:
-                problems.append(Problem(judgement.shot.name, str(exc)))
+                problems.append(Problem(shot.name, str(exc)))
                 continue
-            for path, before, after in plan:
-                try:
-                    counts[_write(path, before, after, manifest)] += 1
-                except (SidecarConflictError, OSError) as exc:
-                    problems.append(Problem(judgement.shot.name, _sentence(path, exc)))
+            # Two ways may lead to one photo, through links to folders.
+            plan = [each for each in plan if os.path.realpath(each.path) not in done]
+            trouble = _write(plan, manifest)
+            if trouble and manifest.broken:
+                raise OutputError(trouble)
+            if trouble:
+                problems.append(Problem(shot.name, trouble))
+                continue
+            done |= {os.path.realpath(each.path) for each in plan}
+            for each in plan:
+                counts[each.outcome] += 1
+            if len(plan) == 1 and plan[0].outcome == "made" and not plan[0].full:
+                counts["for_adobe"] += _has_raw(shot)
     finally:
         manifest.close()
     return Written(**counts, problems=tuple(problems), manifest=manifest.path)
 
 
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    """A sidecar as it is, None for a new one, and as it shall be; `full` if it is IMG.CR2.xmp."""
+
+    path: Path
+    full: bool
+    before: bytes | None
+    after: bytes
+
+    @property
+    def outcome(self) -> str:
+        if self.before is None:
+            return "made"
+        return "same" if self.before == self.after else "changed"
+
+
 def _plan(
     shot: Shot, note: Note, folders: Folders, naming: SidecarNaming, overwrite: bool
-) -> list[tuple[Path, bytes | None, bytes]]:
-    names = folders.names(shot.judged.parent)
+) -> list[_Planned]:
+    names = folders.names_beside(shot.judged)
     marks, troubles = marks_of(shot.files, folders)
     if troubles:
         raise SidecarConflictError(" ".join(troubles))
+    raws = [file for file in shot.files if file.suffix.lower() in RAW_SUFFIXES]
     plan = []
     for path in sidecars_to_write(shot.files, names, naming):
         before = read_sidecar(path) if os.path.lexists(path) else None
         full = any(path.name.casefold() == f"{file.name}.xmp".casefold() for file in shot.files)
-        raws = [file for file in shot.files if file.suffix.lower() in RAW_SUFFIXES]
         after = merged_sidecar(
             before,
             note,
@@ -172,22 +177,39 @@ def _plan(
             raise SidecarConflictError(
                 f"{path} is read-only and is left as it is; make it writable and repeat."
             )
-        plan.append((path, before, after))
+        plan.append(_Planned(path, full, before, after))
     return plan
 
 
-def _write(path: Path, before: bytes | None, after: bytes, manifest: Manifest) -> str:
-    if after == before:
-        return "same"
-    now = read_sidecar(path) if os.path.lexists(path) else None
-    if now != before:
-        raise SidecarConflictError(
-            f"{path} was changed by another program just now and is left as it is; repeat."
-        )
-    step = write_step(path, before, after)
-    manifest.add(step)
-    write_file(path, after, step["part"], mode=step["mode"], replace=before is not None)
-    return "made" if before is None else "changed"
+def _write(plan: Sequence[_Planned], manifest: Manifest) -> str | None:
+    """Write all sidecars of a shot or none; return what went wrong."""
+    steps: list[Step] = []
+    wanted: dict[str, _Planned] = {}
+    try:
+        for each in plan:
+            if each.outcome != "same":
+                steps.append(write_step(each.path, each.before, each.after))
+                wanted[steps[-1]["part"]] = each
+    except OSError as exc:
+        return _sentence(each.path, exc)
+
+    def do(step: Step) -> None:
+        each = wanted[step["part"]]
+        now = read_sidecar(each.path) if os.path.lexists(each.path) else None
+        if now != each.before:
+            raise SidecarConflictError(
+                f"{each.path} was changed by another program just now and is left as it is; repeat."
+            )
+        write_file(each.path, each.after, step["part"], mode=step["mode"], replace=now is not None)
+
+    stopped = carry_out(steps, do, manifest)
+    if stopped is None:
+        return None
+    return _sentence(Path(stopped.step["path"]), stopped.error) + stopped.left
+
+
+def _has_raw(shot: Shot) -> bool:
+    return any(file.suffix.lower() in RAW_SUFFIXES for file in shot.files)
 
 
 def _writable(path: Path) -> bool:
@@ -212,5 +234,4 @@ def _note(decision: Decision, model: str, parameters: str, region: str) -> Note:
         "Parameters": parameters,
         "Version": focuskit.__version__,
     }
-    given = {key: value for key, value in numbers.items() if value}
-    return Note(decision.verdict, tuple(dict.fromkeys(codes)), given)
+    return Note(decision.verdict, tuple(dict.fromkeys(codes)), numbers)

@@ -1,111 +1,68 @@
-"""What was done to a library, written down before each step, so that it can be put back."""
+"""Putting back what was done to a library, from the manifest of its steps."""
 
 from __future__ import annotations
 
 import base64
-import errno
-import hashlib
-import io
 import json
 import os
 import re
-import secrets
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import datetime
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import focuskit
 from focuskit.batch.files import move_file, same_content, write_file
 from focuskit.batch.library import Problem
-from focuskit.errors import InputError, OutputError, OutputExistsError
+from focuskit.batch.manifest import MANIFEST_NAME, Manifest, Step, content_digest
+from focuskit.errors import FocuskitError, InputError, OutputError, OutputExistsError
 
-__all__ = ["Manifest", "Step", "latest_manifest", "put_back", "undo", "write_step"]
-
-Step = dict[str, Any]
+__all__ = ["Stopped", "carry_out", "latest_manifest", "put_back", "undo"]
 
 _KINDS = ("write", "mkdir", "move", "copy", "hardlink", "symlink", "cancelled")
-_NAME = re.compile(r"focuskit-undo-(\d+)(\.undone)?\.jsonl")
 
 
-class Manifest:
-    """A file of steps that grows before each of them; made with the first one.
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """Why the steps of a shot were not done.
 
     Attributes:
-        path: the file; None before the first step.
-        broken: whether the disk refused a step; then it takes no more.
+        step: the one that failed; those before it are put back.
+        error: what came of it.
+        left: sentences on steps that could not be put back; empty if all are.
     """
 
-    def __init__(self, folder: Path, what: str) -> None:
-        """Prepare one in a folder; `what` was done is said in its first line."""
-        self._folder, self._what = folder, what
-        self._file: io.FileIO | None = None
-        self.path: Path | None = None
-        self.broken = False
+    step: Step
+    error: OSError | FocuskitError
+    left: str
 
-    def add(self, step: Step) -> None:
-        """Write a step down, on the disk and not only on its way there.
 
-        Raises:
-            OutputError: it cannot be written; then the step must not be done.
-        """
+def carry_out(
+    steps: Sequence[Step], do: Callable[[Step], None], manifest: Manifest
+) -> Stopped | None:
+    """Do all steps of one shot or none, each written down before it is done.
+
+    Args:
+        steps: in their order.
+        do: does one, or raises OSError or FocuskitError and has done nothing.
+        manifest: grows by them; what was put back is cancelled there.
+
+    Returns:
+        None if all are done.
+    """
+    begun: list[Step] = []
+    for step in steps:
         try:
-            if self.broken:
-                raise OSError(errno.EIO, "a step before could not be written")
-            if self._file is None:
-                self._file = self._create()
-            self._append(step)
-        except OSError as exc:
-            self.broken = True
-            raise OutputError(
-                f"{self.path or self._folder} cannot be written ({exc.strerror}), and without it "
-                "nothing could be put back; what came before it is done and can be undone. Free "
-                "some space and repeat."
-            ) from exc
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._file is not None:
-            # What could not be written before cannot be now.
-            with suppress(OSError):
-                self._file.close()
-
-    def _create(self) -> io.FileIO:
-        taken = [int(found[1]) for name in os.listdir(self._folder) if (found := _NAME.match(name))]
-        self.path = self._folder / f"focuskit-undo-{max(taken, default=0) + 1:03d}.jsonl"
-        self._file = self.path.open("xb", buffering=0)
-        now = datetime.now().astimezone().isoformat(timespec="seconds")
-        self._append({"focuskit": focuskit.__version__, "schema": 1, "what": self._what, "at": now})
-        return self._file
-
-    def _append(self, line: Mapping[str, Any]) -> None:
-        if self._file is not None:
-            # ASCII only: names may hold bytes that are no text.
-            data = json.dumps(line).encode() + b"\n"
-            if self._file.write(data) != len(data):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            os.fsync(self._file.fileno())
-
-
-def write_step(path: Path, before: bytes | None, after: bytes) -> Step:
-    """Return the step that makes `after` of a file that holds `before`."""
-    found = path.stat() if before is not None else None
-    return {
-        "step": "write",
-        "path": str(path),
-        "before": before and base64.b64encode(zlib.compress(before)).decode("ascii"),
-        "mtime_ns": found and found.st_mtime_ns,
-        "mode": found and found.st_mode & 0o7777,
-        "after": _digest(after),
-        "part": part_name(),
-    }
-
-
-def part_name() -> str:
-    """Return a name for a file that is not whole yet."""
-    return f".focuskit-{secrets.token_hex(8)}.part"
+            manifest.add(step)
+            do(step)
+        except (OSError, FocuskitError) as exc:
+            # It did nothing: what lies at its place is another's.
+            left = _cancel(step, manifest)
+            for each in reversed(begun):
+                left += _go_back(each) or _cancel(each, manifest)
+            return Stopped(step, exc, left)
+        begun.append(step)
+    return None
 
 
 def latest_manifest(path: Path) -> Path:
@@ -118,7 +75,7 @@ def latest_manifest(path: Path) -> Path:
         found = [
             (int(match[1]), path / name)
             for name in os.listdir(path)
-            if (match := _NAME.fullmatch(name)) and not match[2]
+            if (match := MANIFEST_NAME.fullmatch(name)) and not match[2]
         ]
         if found:
             return max(found)[1]
@@ -155,7 +112,7 @@ def undo(manifest: Path) -> tuple[int, list[Problem]]:
             problems.append(
                 Problem(name, f"{name} could not be put back ({exc.strerror}); repeat the undo.")
             )
-    found = _NAME.fullmatch(manifest.name)
+    found = MANIFEST_NAME.fullmatch(manifest.name)
     if not problems and found and not found[2]:
         try:
             manifest.rename(manifest.with_suffix(".undone.jsonl"))
@@ -188,10 +145,28 @@ def put_back(step: Step) -> bool:
     return _put_back_copy(step, source, target)
 
 
+def _go_back(step: Step) -> str:
+    try:
+        put_back(step)
+    except (OSError, OutputError) as exc:
+        return f" {step.get('target') or step['path']} could not be put back: {exc}"
+    return ""
+
+
+def _cancel(step: Step, manifest: Manifest) -> str:
+    if manifest.path is not None and not manifest.broken:
+        try:
+            manifest.add({"step": "cancelled", "part": step["part"]})
+        except OutputError as exc:
+            return f" {exc}"
+    return ""
+
+
 def _put_back_write(step: Step) -> bool:
     path, part = Path(step["path"]), step["part"]
     packed = step["before"]
     before = None if packed is None else zlib.decompress(base64.b64decode(packed))
+    _check_there(path.parent)
     _sweep(part, path.parent)
     now = path.read_bytes() if path.is_file() else None
     if now == before:
@@ -201,7 +176,7 @@ def _put_back_write(step: Step) -> bool:
             f"{path} is gone: somebody moved it since. Undo what was done later first, or put it "
             "there again."
         )
-    if _digest(now) != step["after"]:
+    if content_digest(now) != step["after"]:
         raise OutputError(
             f"{path} was changed by someone since and is left as it is; take out what focuskit "
             "wrote by hand."
@@ -228,7 +203,7 @@ def _put_back_move(source: Path, target: Path, part: str) -> bool:
             )
         target.unlink()
         return True
-    source.parent.mkdir(parents=True, exist_ok=True)
+    _check_there(source.parent)
     try:
         move_file(target, source, part)
     except OutputExistsError as exc:
@@ -254,6 +229,15 @@ def _put_back_copy(step: Step, source: Path, target: Path) -> bool:
     return True
 
 
+def _check_there(folder: Path) -> None:
+    # Made anew it would hide that the rest of the library lies elsewhere.
+    if not folder.is_dir():
+        raise OutputError(
+            f"The folder {folder} is gone: was the library moved or renamed? Put it back there, or "
+            "make that folder again, and repeat."
+        )
+
+
 def _sweep(part: str, *folders: Path) -> None:
     """Take away what a step that was cut off left half written."""
     if not re.fullmatch(r"\.focuskit-[0-9a-f]{16}\.part", part):
@@ -267,7 +251,7 @@ def _steps(manifest: Path) -> list[Step]:
         lines = manifest.read_bytes().split(b"\n")
         # A line without its end was not whole when the process died, and its step not begun.
         read = [json.loads(line) for line in lines[:-1] if line]
-        if not read and _NAME.fullmatch(manifest.name):
+        if not read and MANIFEST_NAME.fullmatch(manifest.name):
             # The process died before it had written the first line, and so before the first step.
             return []
         whole = all(isinstance(each, dict) for each in read) and "what" in read[0]
@@ -288,7 +272,3 @@ def _is_step(step: Step) -> bool:
         "cancelled": ("part",),
     }.get(step.get("step", ""), ("source", "target", "part"))
     return step.get("step") in _KINDS and all(key in step for key in keys)
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

@@ -6,15 +6,17 @@ import hashlib
 import json
 from dataclasses import asdict
 from functools import cache
+from typing import Any
 
 from focuskit.cull.decide import Thresholds
 from focuskit.cull.score import SCORE_VERSION
 from focuskit.detect import DETECTORS
 from focuskit.detect.weights import find_weights
 
-__all__ = ["MEASURES_VERSION", "model_version", "parameters_version"]
+__all__ = ["MEASURES_VERSION", "digest_of", "measured_version", "model_version"]
+__all__ += ["parameters_version"]
 
-MEASURES_VERSION = 1
+MEASURES_VERSION = 2
 """Goes up when the same photo and map give other measures."""
 
 _DIGITS = 12
@@ -40,7 +42,26 @@ def parameters_version(thresholds: Thresholds | None = None) -> str:
         "score": SCORE_VERSION,
         "measures": MEASURES_VERSION,
     }
-    text = json.dumps(parameters, sort_keys=True)
+    return digest_of(json.dumps(parameters, sort_keys=True))
+
+
+def measured_version(detector: str, subject: Any = None) -> str:
+    """Return the version of what is measured on a photo, before any line is drawn.
+
+    Args:
+        detector: name in DETECTORS.
+        subject: a person's box, or None.
+
+    Raises:
+        UnknownNameError: there is no such detector.
+        WeightsError: its weights are missing or damaged.
+    """
+    about = "" if subject is None else f" {subject!r}"
+    return f"{model_version(detector)} {MEASURES_VERSION}{about}"
+
+
+def digest_of(text: str) -> str:
+    """Return a short digest of a text."""
     return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
 
 

@@ -13,6 +13,7 @@ import typer
 from focuskit.cli import _exit
 from focuskit.cli._output import say
 from focuskit.cli.bench import bench
+from focuskit.cli.catalog import catalog
 from focuskit.cli.cull import cull_command
 from focuskit.cli.detect import detect
 from focuskit.cli.doctor import doctor
@@ -70,6 +71,7 @@ app.command()(evaluate)
 app.command()(train)
 app.command()(names)
 app.command()(doctor)
+app.add_typer(catalog)
 app.add_typer(bench)
 app.add_typer(models)
 
@@ -104,5 +106,5 @@ def main() -> None:
         # typer turns Ctrl-C into this code without a word.
         if exc.code == _exit.INTERRUPTED:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-            say("focuskit: interrupted; repeat the command to do it again.")
+            say("focuskit: interrupted; repeat the command to go on.")
         raise

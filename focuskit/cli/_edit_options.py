@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from focuskit.cli._crew_options import CrewOptions
 from focuskit.cli._options import (
     BitsOption,
     CocOption,
@@ -17,6 +18,7 @@ from focuskit.cli._options import (
     DetectorOption,
     Device,
     DeviceOption,
+    DryRunOption,
     EmbeddedDepthOption,
     FileKindOption,
     FocusOption,
@@ -27,21 +29,37 @@ from focuskit.cli._options import (
     MaxMegapixelsOption,
     OutputOption,
     OverwriteOption,
-    PhotosArgument,
     PreviewOption,
     QualityOption,
 )
+from focuskit.cli._which import Which
 
-__all__ = ["Lens", "Shared", "parsed"]
+__all__ = ["EditCrewOptions", "Lens", "Shared", "parsed"]
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Shared:
+class EditCrewOptions(CrewOptions):
+    """Options of the batch engine where it edits, which takes more room and time than looking."""
+
+    memory: Annotated[
+        float,
+        typer.Option(
+            "--memory",
+            min=0.25,
+            help="GiB that one worker may hold; a photo that needs more is named, the rest done.",
+        ),
+    ] = 4.0
+    time_limit: Annotated[
+        float, typer.Option("--time-limit", min=0.1, help="Seconds that one photo may take.")
+    ] = 900.0
+
+
+@dataclass(frozen=True)
+class Shared(Which):
     """Options of every edit."""
 
-    photos: PhotosArgument
     output: OutputOption = Path("focuskit-edit")
     file_kind: FileKindOption = None
     bits: BitsOption = None
@@ -58,6 +76,7 @@ class Shared:
     detector: DetectorOption = ""
     device: DeviceOption = Device.AUTO
     max_megapixels: MaxMegapixelsOption = None
+    dry_run: DryRunOption = False
     output_format: FormatOption = Format.TABLE
 
 

@@ -3,38 +3,39 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from focuskit.cli import _exit
-from focuskit.cli._edit_options import Shared, parsed
-from focuskit.cli._options import Device
+from focuskit.cli._edit_options import EditCrewOptions, Shared, parsed
+from focuskit.cli._options import Device, Format
 from focuskit.cli._output import (
     output_folder,
     print_rows,
     progress_bar,
     report_problems,
     say,
-    shots_or_exit,
 )
 
 if TYPE_CHECKING:
-    from focuskit.batch.edits import Edit, Record
+    from focuskit.batch.edits import Settings
     from focuskit.batch.guides import Guides
-    from focuskit.batch.library import Library, Problem
-    from focuskit.photo import Photo
+    from focuskit.batch.library import Problem
+    from focuskit.batch.making import Record
 
-__all__ = ["run_edits"]
+__all__ = ["edit_device", "flat", "print_plan", "run_edits", "tell_results"]
 
 _COLUMNS = ("shot", "operation", "changed_share", "seconds", "file")
+_PLAN_COLUMNS = ("step", "shot", "would", "files")
 
 
 def run_edits(
     operation: str,
     shared: Shared,
-    settings: Callable[[Photo], Mapping[str, Any]],
+    crew: EditCrewOptions,
+    settings: Settings,
     said: Mapping[str, Any],
     *,
     photo: bool = True,
@@ -44,44 +45,78 @@ def run_edits(
     Args:
         operation: name in OPERATIONS.
         shared: the options.
-        settings: gives the operation's settings for a photo, in pixels of that photo.
+        crew: who works.
+        settings: of the operation.
         said: the settings as they were given, for records.
         photo: whether the edited photo is written.
     """
     from focuskit.batch.edits import Edit
-    from focuskit.batch.naming import Naming
+    from focuskit.batch.making import Workplace, edit_step, make, plan
+    from focuskit.batch.naming import Naming, named
+    from focuskit.batch.opening import opened
     from focuskit.detect import DEFAULT_DETECTOR
 
     guides = _guides(shared)
     detector = shared.detector or DEFAULT_DETECTOR
     _check_detector(detector, needed=shared.map_file is None and shared.coc_file is None)
-    found = shots_or_exit(shared.photos)
-    _check_one_photo(guides, len(found.shots))
     naming = Naming(
-        folder=output_folder(shared.output, shared.photos),
-        shots=found.shots,
         kind=shared.file_kind,
         bits=None if shared.bits is None else int(shared.bits),
         photo=photo,
         compare=shared.compare,
         preview=shared.preview,
-        overwrite=shared.overwrite,
     )
+    found = shared.shots()
+    _check_one_photo(guides, len(found.shots))
+    folder = output_folder(shared.output, found.folders, make=not shared.dry_run)
     edit = Edit(
         operation=operation,
+        folder=folder,
         naming=naming,
         settings=settings,
-        said=said,
         guides=guides,
         detector=detector,
-        device="cuda" if os.environ.get("FOCUSKIT_DEVICE") == Device.CUDA else "cpu",
+        device=edit_device(),
         quality=shared.quality,
         max_megapixels=shared.max_megapixels,
     )
-    records, problems = _edit_all(edit, found)
-    print_rows(records, [_flat(record) for record in records], _COLUMNS, shared.output_format)
+    step = edit_step(edit, said, folder)
+    shots = named(found.shots)
+    with opened(folder, write=not shared.dry_run) as catalog:
+        place = Workplace(
+            folder=folder,
+            catalog=catalog,
+            originals=found.shots,
+            crew=crew.crew(),
+            overwrite=shared.overwrite,
+            retry=crew.retry_failed or shared.max_megapixels is not None,
+        )
+        if shared.dry_run:
+            print_plan(plan(step, shots, place), shared.output_format)
+            return
+        with progress_bar(operation.capitalize()) as progress:
+            records, problems = make(step, shots, place, progress=progress)
+    print_rows(records, [flat(record) for record in records], _COLUMNS, shared.output_format)
+    tell_results(records, [*found.problems, *problems])
+
+
+def edit_device() -> str:
+    """Return where edits work."""
+    return "cuda" if os.environ.get("FOCUSKIT_DEVICE") == Device.CUDA else "cpu"
+
+
+def print_plan(rows: Sequence[Record], how: Format) -> None:
+    """Print what a run would do."""
+    flat_rows = [row | {"files": "; ".join(row["files"])} for row in rows]
+    print_rows(rows, flat_rows, _PLAN_COLUMNS, how)
+    todo = sum(row["would"].startswith("make") for row in rows)
+    say(f"Nothing was done; {todo} results would be made.")
+
+
+def tell_results(records: Sequence[Record], problems: Sequence[Problem]) -> None:
+    """Say what there is to say about results; leave with code 3 if some shots failed."""
     for record in records:
-        for note in record["notes"]:
+        for note in record.get("notes", ()):
             say(f"{record['shot']}: {note}")
     report_problems(problems)
     if problems:
@@ -127,29 +162,8 @@ def _check_one_photo(guides: Guides, photos: int) -> None:
         )
 
 
-def _edit_all(edit: Edit, found: Library) -> tuple[list[Record], list[Problem]]:
-    from focuskit.batch.edits import edit_shot
-    from focuskit.batch.library import Problem
-    from focuskit.errors import FocuskitError
-
-    records: list[Record] = []
-    problems = list(found.problems)
-    with progress_bar(edit.operation.capitalize()) as advance:
-        for index, shot in enumerate(found.shots):
-
-            def tick(share: float, before: int = index) -> None:
-                if advance is not None:
-                    advance(before + share, len(found.shots), len(problems))
-
-            try:
-                records.append(edit_shot(edit, shot, tick))
-            except FocuskitError as exc:
-                problems.append(Problem(shot.name, str(exc)))
-            tick(1.0)
-    return records, problems
-
-
-def _flat(record: Record) -> Record:
+def flat(record: Record) -> Record:
+    """Return a record with one level of keys, as a table needs it."""
     settings = "; ".join(f"{name}={value}" for name, value in record["settings"].items())
     return record | {
         "settings": settings,

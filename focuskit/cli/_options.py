@@ -19,6 +19,7 @@ __all__ = [
     "DetectorsOption",
     "Device",
     "DeviceOption",
+    "DryRunOption",
     "EmbeddedDepthOption",
     "FileKind",
     "FileKindOption",
@@ -104,9 +105,14 @@ def recipes(incomplete: str) -> list[str]:
 
 
 LibraryArgument = Annotated[
-    list[Path],
     # What is wrong with one path is said with the others' results, not instead of them.
-    typer.Argument(help="Folders (with everything below) and photos.", readable=False),
+    list[str] | None,
+    typer.Argument(
+        metavar="LIBRARY",
+        help="Folders (with everything below), photos, patterns such as '2026-*/**/*.jpg', and "
+        "addresses such as s3://bucket/folder.",
+        show_default=False,
+    ),
 ]
 PhotosArgument = Annotated[
     list[Path], typer.Argument(help="Photos, or folders of photos.", readable=False)
@@ -120,6 +126,10 @@ OptionalOutputOption = Annotated[
 ]
 OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Replace results that are there already.")
+]
+DryRunOption = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Print what would be done with which photos, and do nothing."),
 ]
 DetectorOption = Annotated[
     str,

@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,9 @@ from focuskit.cli._options import Format
 from focuskit.errors import OutputError
 
 if TYPE_CHECKING:
-    from focuskit.batch.culling import Progress
+    from focuskit.batch.engine import Progress
     from focuskit.batch.library import Library, Problem
+    from focuskit.batch.moments import Moments
     from focuskit.batch.places import Box
 
 __all__ = [
@@ -97,35 +99,54 @@ def progress_bar(label: str) -> Iterator[Progress | None]:
         MofNCompleteColumn(),
         TextColumn("{task.fields[speed]}"),
         TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
         TextColumn("{task.fields[failures]}"),
         console=console,
         transient=True,
     ) as bar:
-        task = bar.add_task(label, total=None, speed="", failures="")
+        task = bar.add_task(label, total=None, speed="", note="", failures="")
 
-        def advance(done: float, total: int, failed: int) -> None:
+        def advance(done: float, total: int, failed: int, note: str = "", /) -> None:
             speed = bar.tasks[task].speed
             bar.update(
                 task,
                 completed=done,
                 total=total,
                 speed=f"{speed:.1f}/s" if speed else "",
+                note=note,
                 failures=f"{failed} failed" if failed else "",
             )
 
         yield advance
 
 
-def shots_or_exit(paths: Sequence[Path]) -> Library:
-    """Return the shots in folders and files; leave with exit code 4 if there is nothing."""
+def shots_or_exit(
+    places: Sequence[str | Path],
+    listed: Sequence[str] = (),
+    *,
+    since: datetime | None = None,
+    limit: int | None = None,
+    moments: Moments | None = None,
+) -> Library:
+    """Return the shots of a library; leave with exit code 4 if there is nothing.
+
+    Args:
+        places: folders, files, patterns, addresses.
+        listed: further files and folders.
+        since: leave out older ones.
+        limit: no more than so many.
+        moments: as `find_shots` takes them.
+    """
     from focuskit.batch.library import find_shots
     from focuskit.io import default_max_megapixels
 
     # Said once, before the work, and not of every photo.
     default_max_megapixels()
-    found = find_shots(paths)
+    found = find_shots(places, listed, since=since, limit=limit, moments=moments)
     if not found.shots and not found.problems:
-        say(f"No photos in {', '.join(str(path) for path in paths)}.")
+        names = ", ".join([*map(str, places), *(["the list"] if not places else [])])
+        older = f" since {since:%Y-%m-%d %H:%M}, {found.older} older" if since else ""
+        say(f"No photos in {names}{older}.")
         raise typer.Exit(_exit.NOTHING_MATCHED)
     return found
 
@@ -147,8 +168,8 @@ def subject_box(text: str | None) -> Box | None:
         raise typer.BadParameter(str(exc), param_hint="--subject") from exc
 
 
-def output_folder(folder: Path, inputs: Sequence[Path]) -> Path:
-    """Make the folder for results and return it.
+def output_folder(folder: Path, inputs: Sequence[Path], *, make: bool = True) -> Path:
+    """Make the folder for results and return it; without `make`, only look where it lies.
 
     Raises:
         OutputError: it lies inside a library, is a file, or cannot be written to.
@@ -160,6 +181,8 @@ def output_folder(folder: Path, inputs: Sequence[Path]) -> Path:
                 f"The output folder {folder} lies inside the library {path}, where nothing may be "
                 "changed; choose one outside with --output."
             )
+    if not make:
+        return folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as exc:

@@ -41,7 +41,7 @@ SidecarOption = Annotated[
     typer.Option(
         "--sidecar",
         help="adobe: IMG.xmp; darktable: IMG.CR2.xmp, digiKam's too; both; auto: those that "
-        "exist, else adobe.",
+        "exist, else adobe for RAW and darktable for other photos.",
     ),
 ]
 OverwriteRatingsOption = Annotated[
@@ -71,7 +71,7 @@ class Xmp:
         if not self.write:
             return True
         from focuskit.batch.sidecars import write_sidecars
-        from focuskit.io.sidecar import SidecarNaming
+        from focuskit.io.sidecar_names import SidecarNaming
 
         written = write_sidecars(
             culled,
@@ -86,6 +86,11 @@ class Xmp:
             f"Sidecars: {written.made} new, {written.changed} changed, {written.same} as they "
             f"were, {len(written.problems)} refused."
         )
+        if written.for_adobe and self.naming is Sidecar.AUTO:
+            say(
+                f"Of RAW files, {written.for_adobe} new: called IMG.xmp, as Adobe's programs read "
+                "them. darktable and digiKam want IMG.CR2.xmp: --sidecar both writes both."
+            )
         if written.manifest:
             say(f"To put them back: focuskit cull undo {written.manifest}")
         return not written.problems

@@ -19,7 +19,9 @@ __all__ = ["cull"]
 def cull(
     data: Annotated[
         Path,
-        typer.Argument(help="Folder that holds sharp, rgbd, focal-sweeps and cuhk-dbd."),
+        typer.Argument(
+            help="Folder that holds sharp, rgbd, focal-sweeps, focus-stacks and cuhk-dbd."
+        ),
     ],
     what: Annotated[
         list[Line] | None, typer.Option(help="What to judge, as often as needed; default: all.")
@@ -40,7 +42,8 @@ def cull(
     bursts: the sharpest of 3 to 8 frames comes first. rejects: misfocus is rejected, and nothing
     else. shallow: photos with a sharp subject and a blurred background are not rejected. sweeps:
     the frame ranked first for a textured box is within two frames of the box's depth index.
-    motion: told from misfocus. ladder: nine strengths of blur are put in order.
+    motion: told from misfocus. ladder: nine strengths of blur are put in order. sets: every shot
+    is put into exactly the right burst, bracket, focus stack or panorama, or left single.
     """
     from focuskit.training.judging_cull import judge_cull
     from focuskit.training.judging_scenes import Part

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from focuskit.cli import _exit
+from focuskit.cli._eval_tables import (
+    ROW_COLUMNS,
+    agreement_as_json,
+    print_agreement,
+    print_fitted,
+)
 from focuskit.cli._groups import grouped
 from focuskit.cli._options import (
     Device,
@@ -24,14 +30,13 @@ from focuskit.cli._options import (
 from focuskit.cli._output import print_rows, progress_bar, report_problems, say, shots_or_exit
 
 if TYPE_CHECKING:
-    from focuskit.batch.agreement import Agreement, Share
-    from focuskit.batch.calibrate import Fitted, Outcome
+    from focuskit.batch.agreement import Agreement
     from focuskit.batch.picks import Pick
+    from focuskit.batch.recipe import Recipe
 
 __all__ = ["calibrate", "evaluate"]
 
-_WORST = 10
-_ROW_COLUMNS = ("shot", "picked", "verdict", "reason", "confidence", "explanation")
+_RECIPE = "cull"
 
 PicksArgument = Annotated[
     Path,
@@ -54,7 +59,7 @@ class Compared:
         Path | None,
         typer.Option("--results", help="Or: what an earlier cull wrote, focuskit-cull.jsonl."),
     ] = None
-    recipe: RecipeOption = "cull"
+    recipe: RecipeOption = ""
     keep_from: Annotated[
         int,
         typer.Option(
@@ -81,20 +86,26 @@ def evaluate(
 ) -> None:
     """Compare verdicts with your own picks: precision, recall, confusion, the worst mistakes.
 
-    CSV and JSONL carry every shot that you picked; what disagrees comes first.
+    CSV and JSONL carry every shot that you picked; what disagrees comes first. --recipe with
+    --results decides anew, by the recipe's lines, from what was measured then.
     """
     from focuskit.batch.agreement import compare
+    from focuskit.batch.recipe import load_recipe
+    from focuskit.batch.redecide import redecided
 
-    records, said, troubles = _together(picks, compared)
+    recipe = load_recipe(compared.recipe or _RECIPE, do="cull")
+    records, said, troubles = _together(picks, compared, recipe)
+    if compared.results is not None and compared.recipe:
+        records = redecided(records, recipe)
     found = compare(records, said)
     if output_format is Format.TABLE:
-        _print_agreement(found)
+        print_agreement(found)
     elif output_format is Format.JSON:
         from focuskit.batch.records import to_json
 
-        typer.echo(to_json(_as_json(found, troubles), indent=2))
+        typer.echo(to_json(agreement_as_json(found, troubles), indent=2))
     else:
-        print_rows(found.rows, found.rows, _ROW_COLUMNS, output_format)
+        print_rows(found.rows, found.rows, ROW_COLUMNS, output_format)
     _tell(found, troubles)
     if troubles or found.failed:
         raise typer.Exit(_exit.SOME_FAILED)
@@ -140,8 +151,8 @@ def calibrate(
 
     if output.exists() and not overwrite:
         raise OutputExistsError(f"{output} exists already; choose another name or --overwrite.")
-    start = load_recipe(compared.recipe, do="cull")
-    records, said, troubles = _together(picks, compared)
+    start = load_recipe(compared.recipe or _RECIPE, do="cull")
+    records, said, troubles = _together(picks, compared, start)
     costs = Costs(lost=lost_cost, unsure=unsure_cost)
     with progress_bar("Fitting") as bar:
         fitted = fit(
@@ -151,13 +162,13 @@ def calibrate(
             costs=costs,
             progress=None if bar is None else lambda done, total: bar(done, total, 0),
         )
-    _print_fitted(fitted)
+    print_fitted(fitted)
     for trouble in troubles:
         say(trouble)
     if not fitted.moved or fitted.after.cost >= fitted.before.cost:
         raise InputError(
             "The fitted lines are no better on picks that were held out, so nothing was saved: "
-            f"go on with --recipe {compared.recipe}, or pick more photos."
+            f"go on with --recipe {compared.recipe or _RECIPE}, or pick more photos."
         )
     detector = next((str(each["detector"]) for each in records if each.get("detector")), "")
     text = recipe_text(fitted, detector or start.detector, len(said))
@@ -168,7 +179,7 @@ def calibrate(
 
 
 def _together(
-    path: Path, compared: Compared
+    path: Path, compared: Compared, recipe: Recipe
 ) -> tuple[list[dict[str, Any]], dict[str, Pick], list[str]]:
     """Return the records, the picks by shot, and what could not be used."""
     from focuskit.batch.agreement import match_picks
@@ -196,103 +207,24 @@ def _together(
     if compared.results is not None:
         records = read_results(compared.results)
     else:
-        records = _cull(compared.library or [path], compared)
+        records = _cull(compared.library or [path], compared, recipe)
     matched = match_picks(read.picks, records)
     return records, dict(matched.picks), [*read.troubles, *matched.troubles]
 
 
-def _cull(library: list[Path], compared: Compared) -> list[dict[str, Any]]:
-    from focuskit.batch.culling import cull_library
+def _cull(library: list[Path], compared: Compared, recipe: Recipe) -> list[dict[str, Any]]:
+    from focuskit.batch.crew import Crew
+    from focuskit.batch.culling import Way, cull_library
     from focuskit.batch.judge import Judge
-    from focuskit.batch.recipe import load_recipe
     from focuskit.batch.records import cull_records
-    from focuskit.detect import open_detector
 
-    recipe = load_recipe(compared.recipe, do="cull")
-    open_detector(recipe.detector)
     found = shots_or_exit(library)
     judge = Judge(recipe.detector, compared.max_megapixels)
     with progress_bar("Culling") as progress:
-        culled = cull_library(
-            found,
-            judge,
-            thresholds=recipe.thresholds,
-            workers=compared.workers,
-            progress=progress,
-        )
+        way = Way(crew=Crew(compared.workers), progress=progress)
+        culled = cull_library(found, judge, thresholds=recipe.thresholds, way=way)
     report_problems(culled.problems)
     return cull_records(culled, recipe.detector, recipe.thresholds)
-
-
-def _figures(found: Agreement) -> list[tuple[str, Share]]:
-    return [
-        ("reject precision", found.reject_precision),
-        ("reject recall", found.reject_recall),
-        ("keepers rejected", found.keepers_lost),
-        ("left to the eye", found.left_to_the_eye),
-    ]
-
-
-def _print_agreement(found: Agreement) -> None:
-    figures = [
-        {
-            "figure": name,
-            "value": _share(share.value, share.of),
-            "95 %": "–".join(f"{end:.1%}" for end in share.interval) if share.of else None,
-            "counted": f"{share.hits} of {share.of}",
-        }
-        for name, share in _figures(found)
-    ]
-    _table("", figures)
-    _table("You picked, and the verdict:", _confusion(found))
-    _table("By reason:", _reasons(found))
-    wrong = [row for row in found.rows if row["agrees"] is False]
-    if wrong:
-        _table("Most surely wrong:", wrong[:_WORST], _ROW_COLUMNS)
-
-
-def _confusion(found: Agreement) -> list[dict[str, Any]]:
-    return [
-        {"picked": "keeper" if keep else "reject"}
-        | {
-            verdict: found.counts.get((keep, verdict), 0)
-            for verdict in ("keeper", "cant-tell", "reject")
-        }
-        for keep in (True, False)
-    ]
-
-
-def _reasons(found: Agreement) -> list[dict[str, Any]]:
-    codes = sorted({code for code, _ in found.by_reason})
-    return [
-        {
-            "reason": code,
-            "you kept": found.by_reason.get((code, True), 0),
-            "you rejected": found.by_reason.get((code, False), 0),
-        }
-        for code in codes
-    ]
-
-
-def _as_json(found: Agreement, troubles: Sequence[str]) -> dict[str, Any]:
-    return {
-        "figures": {
-            name.replace(" ", "_"): {
-                "value": share.value if share.of else None,
-                "low": share.interval[0],
-                "high": share.interval[1],
-                "hits": share.hits,
-                "of": share.of,
-            }
-            for name, share in _figures(found)
-        },
-        "confusion": _confusion(found),
-        "reasons": _reasons(found),
-        "shots": list(found.rows),
-        "without_pick": found.without_pick,
-        "failed": found.failed,
-        "troubles": list(troubles),
-    }
 
 
 def _tell(found: Agreement, troubles: Sequence[str]) -> None:
@@ -300,42 +232,3 @@ def _tell(found: Agreement, troubles: Sequence[str]) -> None:
         say(trouble)
     failed = f", {found.failed} with a pick could not be read" if found.failed else ""
     say(f"{len(found.rows)} shots compared, {found.without_pick} had no pick{failed}.")
-
-
-def _print_fitted(fitted: Fitted) -> None:
-    moved = [{"line": name, "before": was, "after": now} for name, was, now in fitted.moved]
-    if moved:
-        _table("Lines that moved:", moved)
-    _table(
-        f"On held-out picks ({fitted.groups} days or sets, never divided):",
-        [
-            {"lines": "before"} | _outcome(fitted.before),
-            {"lines": "after"} | _outcome(fitted.after),
-        ],
-    )
-
-
-def _outcome(outcome: Outcome) -> dict[str, Any]:
-    from focuskit.batch.agreement import Share
-
-    precision = Share(outcome.rejected, outcome.rejected + outcome.lost)
-    return {
-        "keepers rejected": outcome.lost,
-        "rejects kept": outcome.missed,
-        "can't tell": outcome.unsure,
-        "rightly rejected": outcome.rejected,
-        "reject precision": _share(precision.value, precision.of),
-        "mean cost": round(outcome.cost, 4),
-    }
-
-
-def _share(value: float, of: int) -> str | None:
-    return f"{value:.1%}" if of else None
-
-
-def _table(
-    title: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None
-) -> None:
-    if title:
-        typer.echo(f"\n{title}")
-    print_rows(rows, rows, columns or list(rows[0]), Format.TABLE)

@@ -3,39 +3,39 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-import typer
-
-from focuskit.cli import _exit
+from focuskit.cli._edit_options import EditCrewOptions
+from focuskit.cli._edits import print_plan, tell_results
+from focuskit.cli._groups import grouped
 from focuskit.cli._options import (
     DetectorOption,
     Device,
     DeviceOption,
+    DryRunOption,
     Format,
     FormatOption,
     MaxMegapixelsOption,
     OutputOption,
     OverwriteOption,
-    PhotosArgument,
 )
-from focuskit.cli._output import output_folder, print_rows, report_problems, shots_or_exit
-
-if TYPE_CHECKING:
-    from focuskit.batch.library import Problem
+from focuskit.cli._output import output_folder, print_rows, progress_bar
+from focuskit.cli._which import Which
 
 __all__ = ["detect"]
 
 _COLUMNS = ("shot", "width", "height", "in_focus_share", "texture_share", "map")
 
 
+@grouped
 def detect(
-    photos: PhotosArgument,
+    which: Which,
+    crew: EditCrewOptions,
     output: OutputOption = Path("focuskit-detect"),
     detector: DetectorOption = "",
     overwrite: OverwriteOption = False,
     device: DeviceOption = Device.AUTO,
     max_megapixels: MaxMegapixelsOption = None,
+    dry_run: DryRunOption = False,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
     """Write the blur map of each photo: 16-bit PNG, an overlay to look at, and JSON.
@@ -44,23 +44,31 @@ def detect(
     1/64 px per step), IMG_1.jpg-confidence.png (8 bit), IMG_1.jpg-overlay.jpg and
     IMG_1.jpg-map.json. Sub-folders are mirrored. The edits take them by --map.
     """
-    from focuskit.batch.library import Problem
-    from focuskit.batch.maps import write_map
+    from focuskit.batch.making import Workplace, detect_step, make, plan
+    from focuskit.batch.maps import MapMaker
+    from focuskit.batch.naming import named
+    from focuskit.batch.opening import opened
     from focuskit.detect import DEFAULT_DETECTOR, open_detector
-    from focuskit.errors import FocuskitError
 
     name = detector or DEFAULT_DETECTOR
     open_detector(name)
-    found = shots_or_exit(photos)
-    folder = output_folder(output, photos)
-    records: list[dict[str, Any]] = []
-    problems: list[Problem] = list(found.problems)
-    for shot in found.shots:
-        try:
-            records.append(write_map(shot, folder, name, max_megapixels, overwrite=overwrite))
-        except FocuskitError as exc:
-            problems.append(Problem(shot.name, str(exc)))
+    found = which.shots()
+    folder = output_folder(output, found.folders, make=not dry_run)
+    step = detect_step(MapMaker(folder, name, max_megapixels), folder)
+    shots = named(found.shots)
+    with opened(folder, write=not dry_run) as catalog:
+        place = Workplace(
+            folder=folder,
+            catalog=catalog,
+            originals=found.shots,
+            crew=crew.crew(),
+            overwrite=overwrite,
+            retry=crew.retry_failed or max_megapixels is not None,
+        )
+        if dry_run:
+            print_plan(plan(step, shots, place), output_format)
+            return
+        with progress_bar("Detecting") as progress:
+            records, problems = make(step, shots, place, progress=progress)
     print_rows(records, records, _COLUMNS, output_format)
-    report_problems(problems)
-    if problems:
-        raise typer.Exit(_exit.SOME_FAILED)
+    tell_results(records, [*found.problems, *problems])

@@ -72,7 +72,7 @@ def _versions() -> list[Row]:
 
 
 def _devices() -> list[Row]:
-    from focuskit.batch.runner import cores
+    from focuskit.batch.crew import cores
 
     rows = [_row("device", "CPU", "ok", f"{cores()} cores, {platform.machine()}")]
     try:

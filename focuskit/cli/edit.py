@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from focuskit.cli._edit_options import Lens, Shared, parsed
+from focuskit.cli._edit_options import EditCrewOptions, Lens, Shared, parsed
 from focuskit.cli._edits import run_edits
 from focuskit.cli._groups import grouped
-
-if TYPE_CHECKING:
-    from focuskit.photo import Photo
 
 __all__ = ["bokeh", "deblur", "magnify", "refocus"]
 
@@ -21,6 +18,7 @@ __all__ = ["bokeh", "deblur", "magnify", "refocus"]
 def magnify(
     lens: Lens,
     shared: Shared,
+    crew: EditCrewOptions,
     factor: Annotated[
         float, typer.Option("--factor", min=1, max=20, help="How much larger all blur becomes.")
     ] = 2.0,
@@ -29,15 +27,17 @@ def magnify(
 
     For IMG_1.jpg: IMG_1-magnify.jpg in the output folder, sub-folders mirrored, EXIF kept.
     """
-    said = {"factor": factor} | lens.said()
-    settings = {"factor": factor} | lens.settings()
-    run_edits("magnify", shared, lambda _: settings, said)
+    from focuskit.batch.edits import Settings
+
+    asked = {"factor": factor}
+    run_edits("magnify", shared, crew, Settings(asked | lens.settings()), asked | lens.said())
 
 
 @grouped
 def bokeh(
     lens: Lens,
     shared: Shared,
+    crew: EditCrewOptions,
     f_number: Annotated[
         float | None,
         typer.Option("--f-number", min=0.5, max=64, help="Blur as of this f-number, by EXIF."),
@@ -64,9 +64,10 @@ def bokeh(
             "EXIF does not say at which f-number they were taken.",
             param_hint="--f-number / --strength",
         )
+    from focuskit.batch.edits import Settings
+
     asked = {"f_number": f_number} if strength is None else {"strength": strength}
-    settings = asked | lens.settings()
-    run_edits("bokeh", shared, lambda _: settings, asked | lens.said())
+    run_edits("bokeh", shared, crew, Settings(asked | lens.settings()), asked | lens.said())
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ class RefocusLens(Lens):
 def refocus(
     lens: RefocusLens,
     shared: Shared,
+    crew: EditCrewOptions,
     at: Annotated[
         str | None,
         typer.Option("--at", metavar="X,Y", help="A point on it: pixels, or shares as in 50%,40%."),
@@ -110,6 +112,7 @@ def refocus(
     folder, sub-folders mirrored, EXIF kept. Detail that blur took altogether does not come back:
     where restoring is not sure, the photo stays as it was.
     """
+    from focuskit.batch.edits import Settings
     from focuskit.batch.places import Box, Spot
 
     given = {"at": at, "box": box, "plane_coc": plane_coc}
@@ -119,22 +122,20 @@ def refocus(
             "give exactly one of them, such as --at 1200,800 or --at 30%,60%.",
             param_hint="--at / --box / --plane-coc",
         )
-    spot = None if at is None else parsed(lambda: Spot.parse(at), "--at")
-    frame = None if box is None else parsed(lambda: Box.parse(box), "--box")
-
-    def settings(photo: Photo) -> dict[str, Any]:
-        if spot is not None:
-            return {"point": spot.on(photo)} | lens.settings()
-        if frame is not None:
-            return {"box": frame.on(photo)} | lens.settings()
-        return {"coc_px": (plane_coc or 0.0) * photo.scale} | lens.settings()
-
-    run_edits("refocus", shared, settings, said | lens.said())
+    asked: dict[str, Any] = {}
+    if at is not None:
+        asked = {"point": parsed(lambda: Spot.parse(at), "--at")}
+    elif box is not None:
+        asked = {"box": parsed(lambda: Box.parse(box), "--box")}
+    elif plane_coc is not None:
+        asked = {"coc_px": plane_coc}
+    run_edits("refocus", shared, crew, Settings(asked | lens.settings()), said | lens.said())
 
 
 @grouped
 def deblur(
     shared: Shared,
+    crew: EditCrewOptions,
     apply: Annotated[
         bool, typer.Option("--apply", help="Also restore the regions and write the photo.")
     ] = False,
@@ -156,5 +157,7 @@ def deblur(
         raise typer.BadParameter(
             "compares the restored photo with the original; add --apply.", param_hint="--compare"
         )
+    from focuskit.batch.edits import Settings
+
     asked = {"apply": apply, "background": background}
-    run_edits("deblur", shared, lambda _: asked, asked, photo=apply)
+    run_edits("deblur", shared, crew, Settings(asked), asked, photo=apply)

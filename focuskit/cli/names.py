@@ -15,7 +15,8 @@ def names(output_format: FormatOption = Format.TABLE) -> None:
 
     Also those that other packages add. As JSON or CSV, numbers come with unit and range.
     """
-    from focuskit.batch.recipe import load_recipe, shipped_recipes
+    from focuskit.batch.recipe import shipped_recipes
+    from focuskit.batch.workflow import load_workflow
     from focuskit.cull import SCORERS
     from focuskit.cull.codes import CODES
     from focuskit.cull.score import SCORES
@@ -28,7 +29,7 @@ def names(output_format: FormatOption = Format.TABLE) -> None:
         for row in registry
     ]
     rows += [
-        {"kind": "recipe", "name": name, "what": load_recipe(name).summary}
+        {"kind": "recipe", "name": name, "what": load_workflow(name).summary}
         for name in shipped_recipes()
     ]
     rows += [{"kind": "score", "name": info.name, "what": info.meaning} for info in SCORES]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from focuskit.cli import _exit
+from focuskit.cli._crew_options import CrewOptions
+from focuskit.cli._groups import grouped
 from focuskit.cli._options import (
     DetectorOption,
     Device,
@@ -15,17 +16,15 @@ from focuskit.cli._options import (
     Format,
     FormatOption,
     MaxMegapixelsOption,
-    PhotosArgument,
     SubjectOption,
-    WorkersOption,
 )
 from focuskit.cli._output import (
     print_rows,
     progress_bar,
     report_problems,
-    shots_or_exit,
     subject_box,
 )
+from focuskit.cli._which import Which
 
 if TYPE_CHECKING:
     from focuskit.batch.places import Box
@@ -54,11 +53,12 @@ ExplainOption = Annotated[
 ]
 
 
+@grouped
 def score(
-    photos: PhotosArgument,
+    which: Which,
+    crew: CrewOptions,
     explain: ExplainOption = False,
     detector: DetectorOption = "",
-    workers: WorkersOption = None,
     device: DeviceOption = Device.AUTO,
     max_megapixels: MaxMegapixelsOption = None,
     output_format: FormatOption = Format.TABLE,
@@ -73,30 +73,29 @@ def score(
     if detector:
         recipe = replace(recipe, detector=detector)
     box = subject_box(subject)
-    score_with(recipe, photos, workers, max_megapixels, output_format, box)
+    score_with(recipe, which, crew, max_megapixels, output_format, box)
 
 
 def score_with(
     recipe: Recipe,
-    photos: list[Path],
-    workers: int | None,
+    which: Which,
+    options: CrewOptions,
     max_megapixels: float | None,
     output_format: Format,
     subject: Box | None = None,
 ) -> None:
     """Measure as a recipe says, print, and leave with the exit code that fits."""
-    from focuskit.batch.culling import decide_all, judge_library
+    from focuskit.batch.culling import Way, decide_all, judge_library
     from focuskit.batch.judge import Judge
     from focuskit.batch.records import flat, problem_record, score_record
     from focuskit.cull import SCORERS
     from focuskit.cull.score import SCORES
-    from focuskit.detect import open_detector
 
-    open_detector(recipe.detector)
-    found = shots_or_exit(photos)
+    found = which.shots()
     judge = Judge(recipe.detector, max_megapixels, subject=subject)
     with progress_bar("Scoring") as progress:
-        judgements, problems = judge_library(found, judge, workers=workers, progress=progress)
+        way = Way(crew=options.crew(), progress=progress)
+        judgements, problems = judge_library(found, judge, way)
     decisions = decide_all(judgements, recipe.thresholds)
     records = [
         score_record(judgement, decision, recipe.detector, recipe.thresholds)

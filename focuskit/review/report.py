@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +22,7 @@ __all__ = ["pictures_folder", "write_results"]
 _STEM = "focuskit-cull"
 # Up to here the pictures go into the page, which can then be mailed; beyond, it would not open.
 _MOST_INLINE = 500
-_OWN_PICTURE = re.compile(r"[0-9a-f]{16}-(photo|overlay|crop)\.jpg")
+_OWN_PICTURE = re.compile(r"([0-9a-f]{16})-(?:photo|overlay|crop)\.(?:jpg|[0-9a-f]{8}\.(part))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +34,20 @@ class _Group:
     records: tuple[dict[str, Any], ...]
 
 
-@contextmanager
-def pictures_folder(output: Path) -> Iterator[Path]:
-    """Give a folder for thumbnails that is gone afterwards, unless `write_results` kept it."""
+def pictures_folder(output: Path) -> Path:
+    """Make the folder below an output folder that keeps thumbnails, and return it.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    folder = output / f"{_STEM}-pictures"
     try:
-        folder = Path(tempfile.mkdtemp(prefix=f".{_STEM}-pictures-", dir=output))
+        folder.mkdir(exist_ok=True)
     except OSError as exc:
         raise OutputError(
             f"Nothing can be written to {output} ({exc.strerror}); choose another --output."
         ) from exc
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    return folder
 
 
 def write_results(
@@ -63,18 +61,18 @@ def write_results(
         output: folder to write to.
         culled: what came out, for the pictures' names.
         records: one per shot, as `cull_records` gives them.
-        pictures: folder that the workers wrote their pictures to.
+        pictures: folder of the pictures, as `pictures_folder` gave it.
 
     Raises:
         OutputError: the folder cannot be written to.
     """
+    stems = {judgement.shot.name: judgement.picture for judgement in culled.judgements}
     try:
-        source = _picture_source(output, pictures, len(culled.judgements))
-        stems = {judgement.shot.name: judgement.picture for judgement in culled.judgements}
-        page = _page(records, stems, source)
+        page = _page(records, stems, _picture_source(pictures, len(culled.judgements)))
+        _clear(pictures, {str(stem) for stem in stems.values()})
     except OSError as exc:
         raise OutputError(
-            f"The pictures could not be put into {output} ({exc.strerror}); free some space or "
+            f"The pictures in {pictures} cannot be used ({exc.strerror}); repeat the command, or "
             "choose another --output."
         ) from exc
     # The largest first: if the disk is full, the earlier run's files are still one set.
@@ -84,26 +82,18 @@ def write_results(
     return output / f"{_STEM}.html"
 
 
-def _picture_source(output: Path, pictures: Path, count: int) -> Any:
-    beside = output / f"{_STEM}-pictures"
-    _clear(beside)
+def _picture_source(pictures: Path, count: int) -> Any:
     if count <= _MOST_INLINE:
         return lambda name: _data_uri(pictures / name)
-    beside.mkdir(exist_ok=True)
-    for picture in pictures.iterdir():
-        shutil.copyfile(picture, beside / picture.name)
-    return lambda name: f"{beside.name}/{name}"
+    return lambda name: f"{pictures.name}/{name}"
 
 
-def _clear(folder: Path) -> None:
-    """Remove an earlier run's pictures, and nothing that is not one."""
-    if not folder.is_dir():
-        return
+def _clear(folder: Path, wanted: Collection[str]) -> None:
+    """Remove pictures that an earlier run made and this one does not show; nothing else."""
     for path in folder.iterdir():
-        if _OWN_PICTURE.fullmatch(path.name):
+        own = _OWN_PICTURE.fullmatch(path.name)
+        if own and (own[2] == "part" or own[1] not in wanted):
             path.unlink()
-    if not any(folder.iterdir()):
-        folder.rmdir()
 
 
 def _data_uri(path: Path) -> str:

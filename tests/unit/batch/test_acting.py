@@ -7,7 +7,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ import pytest
 
 from focuskit.batch import files
 from focuskit.batch.acting import Action, act, plan_actions
+from focuskit.batch.manifest import Manifest, write_step
 from focuskit.batch.results import read_results
-from focuskit.batch.undo import Manifest, latest_manifest, undo, write_step
+from focuskit.batch.undo import latest_manifest, undo
 from focuskit.errors import InputError, OutputError
 
 Record = dict[str, Any]
@@ -113,7 +115,7 @@ def test_shots_go_with_all_that_belongs_to_them_and_come_back(
 KILL = """
 import os, sys
 from pathlib import Path
-from focuskit.batch import acting, files, results, undo
+from focuskit.batch import acting, results
 left = int(sys.argv[1])
 def dying(call):
     def counted(*given, **named):
@@ -133,9 +135,8 @@ for name in ("link", "unlink", "fsync", "mkdir"):
     setattr(os, name, dying(getattr(os, name)))
 records = results.read_results(Path(sys.argv[2]))
 base = Path(sys.argv[3])
-plan = acting.plan_actions(records, {"keeper": base / "k", "reject": base / "r"}, "move")
-plan = acting.Plan(acting.Action.MOVE, plan.transfers, plan.problems, plan.there, plan.left)
-acting.act(plan, Path(sys.argv[2]))
+folders = {"keeper": base / "keepers", "reject": base / "rejects"}
+acting.act(acting.plan_actions(records, folders, acting.Action.MOVE), Path(sys.argv[2]))
 """
 
 
@@ -159,10 +160,172 @@ def test_a_process_that_dies_half_way_can_be_undone(
     assert died.returncode == 9
     with (out / "focuskit-undo-001.jsonl").open("ab") as file:
         file.write(b'{"step": "move", "sour')
-    _, problems = undo(latest_manifest(out))
-    assert problems == []
+    # Whoever repeats it before undoing it must not lose anything either.
+    act(plan_actions(read_results(out), folders(tmp_path), Action.MOVE), out)
+    while list(out.glob("focuskit-undo-???.jsonl")):
+        _, problems = undo(latest_manifest(out))
+        assert problems == []
     assert tree(library) == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["library", "out"]
+
+
+AT_ONCE = """
+import sys, time
+from pathlib import Path
+from focuskit.batch import acting, results
+out, base = Path(sys.argv[1]), Path(sys.argv[2])
+folders = {"keeper": base / "keepers", "reject": base / "rejects"}
+plan = acting.plan_actions(results.read_results(out), folders, acting.Action.MOVE)
+(out / sys.argv[3]).touch()
+while not ((out / "0").exists() and (out / "1").exists()):
+    time.sleep(0.001)
+done, problems, _ = acting.act(plan, out)
+print(done, len(problems))
+"""
+
+
+def test_two_at_once_share_the_shots_and_both_can_be_undone(tmp_path: Path, library: Path) -> None:
+    for number in range(60):
+        (library / f"n{number}.jpg").write_bytes(b"%d" % number)
+    before, out = tree(library), tmp_path / "out"
+    out.mkdir()
+    names = sorted(os.fsdecode(name) for name in before if name.endswith(b".jpg"))
+    lines = [json.dumps(record(library, "keeper", name)) + "\n" for name in names]
+    (out / "focuskit-cull.jsonl").write_text("".join(lines))
+
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", AT_ONCE, out, tmp_path, str(number)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(2)
+    ]
+    counted = [[int(word) for word in each.communicate()[0].split()] for each in both]
+
+    assert [each.returncode for each in both] == [0, 0]
+    assert sum(done for done, _ in counted) == len(names)
+    assert all(done + left == len(names) for done, left in counted)
+    moved, stayed = tree(tmp_path / "keepers"), tree(library)
+    assert moved.keys() & stayed.keys() == set()
+    assert {key: state[0] for key, state in (moved | stayed).items()} == {
+        key: state[0] for key, state in before.items()
+    }
+    manifests = sorted(out.glob("focuskit-undo-???.jsonl"))
+    assert [path.name for path in manifests] == [
+        "focuskit-undo-001.jsonl",
+        "focuskit-undo-002.jsonl",
+    ]
+    assert [undo(latest_manifest(out))[1] for _ in manifests] == [[], []]
+    assert tree(library) == before
+
+
+def test_a_number_that_another_run_takes_just_now_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "focuskit-undo-001.jsonl").write_bytes(b"theirs")
+    monkeypatch.setattr(os, "listdir", lambda _: [])
+
+    manifest = Manifest(tmp_path, "apply")
+    manifest.add({"step": "mkdir", "path": str(tmp_path / "d")})
+    manifest.close()
+
+    assert manifest.path == tmp_path / "focuskit-undo-002.jsonl"
+    assert (tmp_path / "focuskit-undo-001.jsonl").read_bytes() == b"theirs"
+
+
+@pytest.fixture
+def other_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on another file system."""
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is no second file system here")
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        yield Path(folder)
+
+
+def test_another_disk_gets_them_with_their_times_and_gives_them_back(
+    tmp_path: Path, library: Path, records: list[Record], other_disk: Path
+) -> None:
+    before = tree(library)
+    plan = plan_actions(records, folders(other_disk), Action.MOVE)
+
+    done, problems, manifest = act(plan, tmp_path)
+
+    assert (done, problems) == (5, [])
+    assert tree(other_disk / "rejects")[b"b.jpg"] == before[b"b.jpg"]
+    assert sorted(tree(library)) == [b"c.jpg", b"d.jpg"]
+    assert manifest is not None
+    assert undo(manifest) == (9, [])
+    assert tree(library) == before
+    assert list(other_disk.iterdir()) == []
+
+
+def test_what_was_moved_out_of_a_library_that_is_elsewhere_now_waits_for_it(
+    tmp_path: Path, library: Path, records: list[Record]
+) -> None:
+    before = tree(library)
+    _, _, manifest = act(plan_actions(records, folders(tmp_path), Action.MOVE), tmp_path)
+    assert manifest is not None
+    library.rename(tmp_path / "elsewhere")
+
+    done, problems = undo(manifest)
+
+    assert (done, len(problems)) == (0, 9)
+    assert all("was the library moved" in problem.message for problem in problems)
+    assert not library.exists()
+    assert (tmp_path / "rejects" / "b.jpg").exists()
+    (tmp_path / "elsewhere").rename(library)
+    assert undo(manifest) == (9, [])
+    assert tree(library) == before
+
+
+def test_a_sidecar_that_may_be_anothers_is_not_parted_from_either(
+    tmp_path: Path, library: Path
+) -> None:
+    for name in ("b.png", "b.xmp", "c.CR2", "c.xmp"):
+        (library / name).write_bytes(b"x")
+    records = [record(library, "keeper", "b.jpg"), record(library, "keeper", "c.jpg")]
+
+    moved = plan_actions(records, folders(tmp_path), Action.MOVE)
+    copied = plan_actions(records, folders(tmp_path), Action.COPY)
+
+    assert [problem.name for problem in moved.problems] == ["b.jpg"]
+    assert "b.xmp beside it may be its own" in moved.problems[0].message
+    # A RAW's comes first.
+    assert [each.shot for each in moved.transfers] == ["c.jpg"]
+    assert copied.problems == ()
+
+
+def test_hard_links_stay_what_they_are(tmp_path: Path, library: Path) -> None:
+    os.link(library / "b.jpg", library / "same.jpg")
+    before = tree(library)
+    records = [record(library, "reject", "b.jpg")]
+
+    _, _, manifest = act(plan_actions(records, folders(tmp_path), Action.MOVE), tmp_path)
+
+    assert (tmp_path / "rejects" / "b.jpg").samefile(library / "same.jpg")
+    assert manifest is not None
+    assert undo(manifest) == (1, [])
+    assert (library / "b.jpg").samefile(library / "same.jpg")
+    assert tree(library) == before
+
+
+def test_a_photo_that_two_paths_lead_to_moves_once(tmp_path: Path, library: Path) -> None:
+    (tmp_path / "linked").symlink_to(library)
+    before = tree(library)
+    records = [record(folder, "reject", "b.jpg") for folder in (library, tmp_path / "linked")]
+    records[1]["shot"] = "linked/b.jpg"
+
+    plan = plan_actions(records, folders(tmp_path), Action.MOVE)
+    done, problems, manifest = act(plan, tmp_path)
+
+    assert done == 1
+    assert [problem.name for problem in problems] == ["linked/b.jpg"]
+    assert (tmp_path / "rejects" / "b.jpg").exists()
+    assert manifest is not None
+    assert undo(manifest) == (1, [])
+    assert tree(library) == before
 
 
 def _refusing(monkeypatch: pytest.MonkeyPatch, name: str, number: int, at: str) -> None:
@@ -184,6 +347,7 @@ def _refusing(monkeypatch: pytest.MonkeyPatch, name: str, number: int, at: str) 
         ("link", errno.EACCES, "a.xmp"),
         ("unlink", errno.EACCES, "library/a.CR2"),
         ("unlink", errno.EROFS, "library/a.jpg"),
+        ("mkdir", errno.EROFS, "keepers"),
     ],
 )
 def test_a_file_that_cannot_go_keeps_its_whole_shot(

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 import focuskit
-from focuskit.batch.edits import Edit, edit_shot
+from focuskit.batch.edits import Edit, Settings
 from focuskit.batch.library import Shot
-from focuskit.batch.naming import Naming
+from focuskit.batch.naming import Naming, named
 from focuskit.color import encoded_gray
 from focuskit.detect import DETECTORS
 from focuskit.io import read_photo
@@ -27,18 +27,18 @@ def test_the_edges_of_a_large_photo_have_a_say(
     scene[:, WIDTH // 2 :] = blurred(scene, 5.0)[:, WIDTH // 2 :]
     path = save_jpeg("large.jpg", scene)
     shot = Shot(path.name, path, (path,))
-    naming = Naming(folder=tmp_path / "out", shots=(shot,), kind="tif", bits=32)
+    out = tmp_path / "out"
+    settings = Settings({"grain": False})
+    edit = Edit("magnify", out, Naming(kind="tif", bits=32), settings, detector="reblur")
 
-    record = edit_shot(
-        Edit("magnify", naming, settings=lambda _: {"grain": False}, detector="reblur"), shot
-    )
+    made = edit(named([shot])[0])
 
     photo = read_photo(path)
     alone = DETECTORS.get("reblur")(photo)
     both = with_edges(encoded_gray(photo), alone)
-    made = read_photo(record["file"]).rgb
+    written = read_photo(out / made.files["photo"].name).rgb
     expected, without = (focuskit.magnify(photo, each, grain=False).rgb for each in (both, alone))
-    assert np.abs(made - expected).max() < 1e-5
-    assert np.abs(made - without).max() > 1e-3
+    assert np.abs(written - expected).max() < 1e-5
+    assert np.abs(written - without).max() > 1e-3
     smallest = smallest_resolvable_coc_px(encoded_gray(photo))
-    assert record["smallest_coc_px"] == round(smallest, 2)
+    assert made.said["smallest_coc_px"] == round(smallest, 2)

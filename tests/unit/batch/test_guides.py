@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from focuskit.batch.fitting import blurred_where_told
 from focuskit.batch.guides import Guides
 from focuskit.batch.library import Shot
-from focuskit.batch.maps import write_map
+from focuskit.batch.maps import MapMaker
+from focuskit.batch.naming import named
 from focuskit.batch.places import Spot
 from focuskit.blurmap import BlurMap
 from focuskit.detect import DETECTORS
@@ -88,7 +89,7 @@ def test_a_painted_map_replaces_the_probability_alone(
 
 @pytest.mark.parametrize("by_folder", [False, True])
 def test_what_detect_wrote_gives_the_detectors_map_again(tmp_path: Path, by_folder: bool) -> None:
-    write_map(SHOT, tmp_path, "reblur", None, overwrite=False)
+    MapMaker(tmp_path, "reblur")(named([SHOT])[0])
     photo = read_photo(SHOT.judged)
     expected = DETECTORS.get("reblur")(photo)
     path = tmp_path if by_folder else tmp_path / "IMG_0001.jpg-map.png"

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from focuskit.batch.crew import Crew, cores
 from focuskit.batch.library import Problem, Shot
-from focuskit.batch.runner import cores, run_shots
+from focuskit.batch.runner import run_shots
 from focuskit.errors import PhotoUnreadableError
 
 
@@ -39,7 +40,7 @@ def break_on_three(shot: Shot) -> int:
 
 @pytest.mark.parametrize("count", [1, 5, 40])
 def test_every_shot_is_done_once(count: int) -> None:
-    outcomes = {shot.name: outcome for shot, outcome in run_shots(double, _shots(count), workers=2)}
+    outcomes = {each.shot.name: each.result for each in run_shots(double, _shots(count), Crew(2))}
 
     assert outcomes == {f"{i:03d}.jpg": 2 * i for i in range(count)}
 
@@ -49,7 +50,7 @@ def test_nothing_to_do_starts_nothing() -> None:
 
 
 def test_a_photo_that_fails_does_not_stop_the_others() -> None:
-    outcomes = {shot.name: outcome for shot, outcome in run_shots(refuse_odd, _shots(6))}
+    outcomes = {each.shot.name: each.result for each in run_shots(refuse_odd, _shots(6))}
 
     failed = [name for name, outcome in outcomes.items() if isinstance(outcome, Problem)]
     assert sorted(failed) == ["001.jpg", "003.jpg", "005.jpg"]
@@ -58,7 +59,7 @@ def test_a_photo_that_fails_does_not_stop_the_others() -> None:
 
 
 def test_a_photo_that_kills_its_worker_is_named_and_the_others_are_done() -> None:
-    outcomes = {shot.name: outcome for shot, outcome in run_shots(die_on_five, _shots(40))}
+    outcomes = {each.shot.name: each.result for each in run_shots(die_on_five, _shots(40))}
 
     assert len(outcomes) == 40
     assert isinstance(outcomes["005.jpg"], Problem)
@@ -70,7 +71,7 @@ def test_a_photo_that_kills_its_worker_is_named_and_the_others_are_done() -> Non
 
 @pytest.mark.parametrize("count", [5, 40])
 def test_a_bug_costs_one_photo_and_is_named_as_such(count: int) -> None:
-    outcomes = {shot.name: outcome for shot, outcome in run_shots(break_on_three, _shots(count))}
+    outcomes = {each.shot.name: each.result for each in run_shots(break_on_three, _shots(count))}
 
     failed = {name: each for name, each in outcomes.items() if isinstance(each, Problem)}
     assert len(outcomes) == count

@@ -84,7 +84,8 @@ def test_doctor_tells_what_it_found(focuskit: Run) -> None:
 def test_the_shipped_cull_recipe_says_what_the_defaults_are() -> None:
     assert load_recipe("cull").thresholds == Thresholds()
     genres = {"event", "landscape", "macro", "portrait", "wildlife"}
-    assert set(shipped_recipes()) == {"cull", "score"} | genres
+    several = {"bokeh", "deblur-masks", "keepers", "web-export"}
+    assert set(shipped_recipes()) == {"cull", "score"} | genres | several
     lines = [load_recipe(name, do="cull").thresholds for name in ["cull", *sorted(genres)]]
     assert len({repr(each) for each in lines}) == len(lines)
 

@@ -57,12 +57,12 @@ def test_folders_of_keepers_and_rejects_are_compared_with_verdicts(
 
 
 def test_what_fits_no_shot_is_named_and_the_rest_is_compared(
-    focuskit: Run, fitting: tuple[Path, Path]
+    inside: Run, fitting: tuple[Path, Path]
 ) -> None:
     results, table = fitting
     table.write_text(table.read_text() + "elsewhere.jpg,keep\n")
 
-    answer = focuskit("cull", "eval", table, "--results", results)
+    answer = inside("cull", "eval", table, "--results", results)
 
     assert answer.returncode == 3
     assert "picks.csv, line 122: there is no shot called elsewhere.jpg." in answer.stderr
@@ -72,13 +72,13 @@ def test_what_fits_no_shot_is_named_and_the_rest_is_compared(
 
 
 def test_a_fitted_recipe_is_saved_once_and_can_be_used(
-    focuskit: Run, fitting: tuple[Path, Path], tmp_path: Path
+    focuskit: Run, inside: Run, fitting: tuple[Path, Path], tmp_path: Path
 ) -> None:
     results, table = fitting
     mine = tmp_path / "my.toml"
 
-    answer = focuskit("cull", "calibrate", table, "--results", results, "-o", mine)
-    again = focuskit("cull", "calibrate", table, "--results", results, "-o", mine)
+    answer = inside("cull", "calibrate", table, "--results", results, "-o", mine)
+    again = inside("cull", "calibrate", table, "--results", results, "-o", mine)
     used = focuskit(
         "cull", SAMPLES / "IMG_0001.jpg", "--recipe", mine, "-o", tmp_path / "out", "-f", "json"
     )
@@ -90,6 +90,32 @@ def test_a_fitted_recipe_is_saved_once_and_can_be_used(
     assert (record["detector"], record["model"]) == ("lbp", "lbp")
     assert len(record["parameters"]) == 12
     assert set(record["scores"]) >= {"sharpness_score", "noise_score"}
+
+
+def test_a_recipe_decides_anew_from_results(
+    inside: Run, fitting: tuple[Path, Path], tmp_path: Path
+) -> None:
+    results, table = fitting
+    mine = tmp_path / "my.toml"
+    compare = ("cull", "eval", table, "--results", results, "--format", "json")
+
+    recalls = []
+    for coc_px in (3.0, 6.0, 9.0):
+        mine.write_text(
+            f'do = "cull"\ndetector = "lbp"\n[thresholds]\ncoc_limit_px = {coc_px}\n'
+            "coc_limit_share = 0.0\nrecoverable_coc_px = 0.0\n"
+        )
+        answer = inside(*compare, "--recipe", mine)
+        assert answer.returncode == 0, answer.stderr
+        recalls.append(json.loads(answer.stdout)["figures"]["reject_recall"]["value"])
+    as_they_were = json.loads(inside(*compare).stdout)
+    other = inside(*compare, "--recipe", "portrait")
+
+    assert recalls[0] > recalls[1] > recalls[2]
+    assert as_they_were["figures"]["reject_recall"]["value"] == 0
+    assert other.returncode == 1
+    assert "measured with lbp, and the recipe asks for focusnet-quick" in other.stderr
+    assert other.stdout == ""
 
 
 @pytest.mark.parametrize(
@@ -105,20 +131,20 @@ def test_a_fitted_recipe_is_saved_once_and_can_be_used(
     ],
 )
 def test_what_cannot_be_compared_gets_a_sentence(
-    focuskit: Run, fitting: tuple[Path, Path], words: list[str], code: int, said: str
+    inside: Run, fitting: tuple[Path, Path], words: list[str], code: int, said: str
 ) -> None:
     paths = {"RESULTS": fitting[0], "PICKS": fitting[1]}
 
-    answer = focuskit("cull", *(paths.get(word, word) for word in words))
+    answer = inside("cull", *(paths.get(word, word) for word in words))
 
     assert answer.returncode == code
     assert said in " ".join(answer.stderr.split())
     assert "Traceback" not in answer.stderr
 
 
-def test_score_explains_its_numbers(focuskit: Run) -> None:
-    answer = focuskit("score", "--explain")
-    rows = json.loads(focuskit("names", "--format", "json").stdout)
+def test_score_explains_its_numbers(inside: Run) -> None:
+    answer = inside("score", "--explain")
+    rows = json.loads(inside("names", "--format", "json").stdout)
 
     assert answer.returncode == 0
     lines = {line.split()[0]: line for line in answer.stdout.splitlines()}

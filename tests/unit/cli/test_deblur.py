@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from focuskit.io import read_exif, read_photo
 from tests.scenes import blurred, make_scene
-from tests.unit.cli.conftest import Run
+from tests.unit.cli.conftest import Run, results_in
 
 SaveJpeg = Callable[..., Path]
 HEIGHT, WIDTH = 120, 160
@@ -35,10 +35,6 @@ def _coc(path: Path, left_px: float, right_px: float) -> Path:
     return path
 
 
-def _names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.rglob("*") if path.is_file())
-
-
 def _labels(path: Path) -> NDArray[np.uint16]:
     labels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     assert labels.dtype == np.uint16
@@ -52,7 +48,7 @@ def test_regions_are_written_as_masks_and_said(focuskit: Run, tmp_path: Path, ph
     answer = focuskit("deblur", photo, "-o", out, "--coc", coc, "-f", "json")
 
     assert answer.returncode == 0, answer.stderr
-    assert _names(out) == ["IMG_1-deblur-regions.json", "IMG_1-deblur-regions.png"]
+    assert results_in(out) == ["IMG_1-deblur-regions.json", "IMG_1-deblur-regions.png"]
     (record,) = json.loads(answer.stdout)
     assert record["operation"] == "deblur"
     assert record["settings"] == {"apply": False, "background": False}
@@ -83,7 +79,7 @@ def test_apply_also_writes_the_restored_photo(focuskit: Run, tmp_path: Path, pho
     answer = focuskit("deblur", photo, "-o", out, "--coc", coc, *options, "-f", "json")
 
     assert answer.returncode == 0, answer.stderr
-    assert _names(out) == [
+    assert results_in(out) == [
         "IMG_1-deblur-compare.jpg",
         "IMG_1-deblur-regions.json",
         "IMG_1-deblur-regions.png",
@@ -127,9 +123,9 @@ def test_no_photo_is_written_where_nothing_is_worth_it(
     )
 
     assert answer.returncode == 0
-    assert _names(out) == ["IMG_1-deblur-regions.json", "IMG_1-deblur-regions.png"]
+    assert results_in(out) == ["IMG_1-deblur-regions.json", "IMG_1-deblur-regions.png"]
     (record,) = json.loads(answer.stdout)
-    assert sorted(Path(each).name for each in record["files"]) == _names(out)
+    assert sorted(Path(each).name for each in record["files"]) == results_in(out)
     assert record["changed_share"] == 0
     assert any("No photo was written" in note for note in record["notes"])
 

@@ -18,7 +18,7 @@ from PIL import Image
 from focuskit.io import read_exif, read_photo
 from focuskit.io.icc import build_profile
 from tests.scenes import blurred, make_scene
-from tests.unit.cli.conftest import Run
+from tests.unit.cli.conftest import Run, results_in
 from tests.unit.io._depth_heic import save_heic_with_depth
 
 SaveJpeg = Callable[..., Path]
@@ -63,10 +63,6 @@ def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _names(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-
-
 def _right(path: Path) -> NDArray[np.float32]:
     return read_photo(path).rgb[20:-20, WIDTH // 2 + 20 :]
 
@@ -98,7 +94,7 @@ def test_the_background_is_blurred_and_the_rest_kept(
     assert answer.stderr == ""
     (record,) = json.loads(answer.stdout)
     made = out / f"IMG_1-{command}.jpg"
-    assert _names(out) == [made.name]
+    assert results_in(out) == [made.name]
     assert record["file"] == str(made)
     assert record["operation"] == command
     assert settings.items() <= record["settings"].items()
@@ -146,7 +142,7 @@ def test_bits_choose_the_format_where_none_is_given(
     refused = focuskit(*arguments, "16", "--as", "jpg")
     odd = focuskit(*arguments, "12")
 
-    assert _names(tmp_path / "out") == ["IMG_1-magnify.tif"]
+    assert results_in(tmp_path / "out") == ["IMG_1-magnify.tif"]
     assert (refused.returncode, odd.returncode) == (1, 2)
     assert "jpg holds 8 bits per sample, got 16" in refused.stderr
     assert "--bits" in odd.stderr
@@ -165,7 +161,7 @@ def test_a_preview_is_small_and_has_a_name_of_its_own(
     )
 
     assert answer.returncode == 0, answer.stderr
-    assert _names(out) == ["large-bokeh-preview-compare.jpg", "large-bokeh-preview.jpg"]
+    assert results_in(out) == ["large-bokeh-preview-compare.jpg", "large-bokeh-preview.jpg"]
     assert read_photo(out / "large-bokeh-preview.jpg").rgb.shape == (768, 1024, 3)
     (record,) = json.loads(answer.stdout)
     assert (record["width"], record["scale"]) == (1024, 0.32)
@@ -184,7 +180,7 @@ def test_files_beside_each_other_do_not_collide(focuskit: Run, tmp_path: Path, p
     answer = focuskit("bokeh", tmp_path / "in", "-o", out, "-d", "reblur", *STRENGTH, "--preview")
 
     assert answer.returncode == 0, answer.stderr
-    assert _names(out) == [
+    assert results_in(out) == [
         "IMG_1.jpg-bokeh-preview.jpg",
         "IMG_1.png-bokeh-preview.jpg",
         "sub/IMG_1-bokeh-preview.jpg",
@@ -209,7 +205,7 @@ def test_bad_photos_are_named_and_the_rest_is_done(
     assert set(lines) == {"cut.jpg", "text.jpg", "flat.jpg"}
     assert all(line.endswith(".") for line in lines.values())
     assert "Nothing in this photo is in focus" in lines["flat.jpg"]
-    assert _names(out) == ["IMG_1-bokeh.jpg"]
+    assert results_in(out) == ["IMG_1-bokeh.jpg"]
 
 
 def test_results_are_replaced_only_when_told_and_originals_never(
@@ -234,7 +230,7 @@ def test_results_are_replaced_only_when_told_and_originals_never(
     assert original.returncode == 3
     assert "is one of the photos to edit, and originals are never replaced" in original.stderr
     assert _digest(made) == second
-    assert not [name for name in _names(photo.parent) if name.startswith(".")]
+    assert not [name for name in results_in(photo.parent) if name.startswith(".")]
 
 
 def test_a_painted_map_blurs_what_shows_no_blur_and_says_so(
@@ -346,7 +342,7 @@ def test_maps_that_do_not_fit_are_told(focuskit: Run, tmp_path: Path, photo: Pat
         assert answer.returncode == 3
         assert words in answer.stderr
         assert "Traceback" not in answer.stderr
-    assert _names(tmp_path / "out") == []
+    assert results_in(tmp_path / "out") == []
 
 
 def test_a_map_of_one_photo_serves_no_other(

@@ -1,19 +1,25 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from focuskit.batch import models as module
+from focuskit.batch.judge import Judge
+from focuskit.batch.library import find_shots
 from focuskit.batch.models import MODELS, Model, get_model, model_path
 from focuskit.cli import app
 from focuskit.errors import OutputError, UnknownNameError, WeightsError
+from tests.scenes import make_scene
 
 CONTENT = bytes(range(256)) * 800
 
@@ -26,6 +32,7 @@ class Server(ThreadingHTTPServer):
         self.content = CONTENT
         self.break_after: int | None = None
         self.knows_ranges = True
+        self.refuses = 0
         self.ranges: list[str | None] = []
 
 
@@ -38,6 +45,9 @@ class Handler(BaseHTTPRequestHandler):
         start = 0
         if wanted and self.server.knows_ranges:
             start = int(wanted.removeprefix("bytes=").rstrip("-"))
+        if self.server.refuses or start > len(self.server.content):
+            self.send_error(self.server.refuses or 416)
+            return
         body = self.server.content[start:]
         self.send_response(206 if start else 200)
         self.send_header("Content-Length", str(len(body)))
@@ -157,6 +167,97 @@ def test_a_folder_that_cannot_be_written_is_named(
 
     with pytest.raises(OutputError, match="FOCUSKIT_MODELS"):
         get_model(model)
+
+
+def test_a_transfer_that_the_user_stops_goes_on_later(
+    model: Model, server: Server, tmp_path: Path
+) -> None:
+    def stop(done: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        get_model(model, progress=stop)
+    part = tmp_path / "models" / f"{model.file}.part"
+    there = part.stat().st_size
+    assert 0 < there < len(CONTENT)
+    assert model_path("yunet") is None
+
+    assert get_model(model).read_bytes() == CONTENT
+    assert server.ranges == [None, f"bytes={there}-"]
+    assert not part.exists()
+
+
+def test_a_part_of_something_longer_is_replaced(
+    model: Model, server: Server, tmp_path: Path
+) -> None:
+    part = tmp_path / "models" / f"{model.file}.part"
+    part.parent.mkdir()
+    part.write_bytes(bytes(len(CONTENT) - 1))
+    server.content = CONTENT[:1000]
+
+    with pytest.raises(WeightsError, match="Repeat the command"):
+        get_model(model)
+    server.content = CONTENT
+
+    assert get_model(model).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("status", [404, 500, 503])
+def test_a_server_that_refuses_is_quoted(model: Model, server: Server, status: int) -> None:
+    server.refuses = status
+
+    with pytest.raises(WeightsError, match="could not be fetched from http"):
+        get_model(model)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is full")
+def test_no_space_is_told(model: Model, tmp_path: Path) -> None:
+    part = tmp_path / "models" / f"{model.file}.part"
+    part.parent.mkdir()
+    part.symlink_to("/dev/full")
+
+    with pytest.raises(OutputError, match="free some space"):
+        get_model(model)
+    assert model_path("yunet") is None
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="nothing is read-only to root"
+)
+def test_a_folder_that_is_read_only_is_named(model: Model, tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    folder.mkdir(mode=0o500)
+
+    with pytest.raises(OutputError, match=str(folder)):
+        get_model(model)
+
+
+def test_what_was_fetched_finds_the_faces_that_are_judged(
+    model: Model, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnx", reason="onnx, which makes a network here, is not installed")
+    from tests.unit.cull._yunet import write_network
+
+    write_network(tmp_path / "made.onnx")
+    server.content = (tmp_path / "made.onnx").read_bytes()
+    made = replace(
+        model, sha256=hashlib.sha256(server.content).hexdigest(), size=len(server.content)
+    )
+    monkeypatch.setattr(module, "MODELS", (made,))
+    scene = (make_scene(300, 372, 5) * 255).astype(np.uint8)
+    scene[..., 2] //= 2
+    scene[96:128, 160:192, 2] = 255  # what this network takes for a face
+    Image.fromarray(scene).save(tmp_path / "a.png")
+    (shot,) = find_shots([tmp_path / "a.png"]).shots
+    before = Judge()(shot).measures.region
+
+    assert _run("get", "yunet")[0] == 0
+    after = Judge()(shot).measures.region
+
+    assert before.kind == "in-focus area"
+    assert after.kind == "eyes"
+    assert abs(after.x + after.width / 2 - 176) <= 40
+    assert abs(after.y + after.height / 2 - 112) <= 60
 
 
 def test_list_and_path(model: Model, tmp_path: Path) -> None:

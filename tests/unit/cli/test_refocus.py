@@ -12,7 +12,7 @@ import pytest
 
 from focuskit.io import read_exif, read_photo
 from tests.scenes import blurred, make_scene
-from tests.unit.cli.conftest import Run
+from tests.unit.cli.conftest import Run, results_in
 
 HEIGHT, WIDTH = 120, 160
 
@@ -51,7 +51,7 @@ def test_the_plane_moves_and_the_confidence_is_written(
 
     assert answer.returncode == 0, answer.stderr
     made, told = out / "IMG_1-refocus.jpg", out / "IMG_1-refocus-confidence.png"
-    assert sorted(out.iterdir()) == [told, made]
+    assert results_in(out) == [told.name, made.name]
     (record,) = json.loads(answer.stdout)
     assert record["file"] == str(made)
     assert record["settings"][options[0].removeprefix("--").replace("-", "_")] in (5.0, options[1])

@@ -1,0 +1,147 @@
+"""What runs where the photos are decoded: in a thread, a worker process, or another machine."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import threading
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import cv2
+from distributed import Worker, WorkerPlugin
+
+from focuskit.batch.keys import ShotKey, key_of, same_files
+from focuskit.batch.library import Problem, Shot
+from focuskit.errors import FocuskitError, InputError, PhotoTooLargeError
+
+__all__ = ["Outcome", "Ready", "run_batch"]
+
+R = TypeVar("R")
+
+_NOWHERE = os.devnull
+# What holds the interpreter itself cannot be given up on, only ended: later, and from outside it.
+_LAST_RESORT = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[R]):
+    """What came of one shot.
+
+    Attributes:
+        shot: which.
+        result: what its job returned, or why there is nothing.
+        key: the files that were looked at; () where they could not be.
+    """
+
+    shot: Shot
+    result: R | Problem
+    key: ShotKey = ()
+
+
+class Ready(WorkerPlugin):
+    """Makes a worker ready for a job once, before its first shot.
+
+    Attributes:
+        job: its `prepare`, if it has one, loads what all shots need.
+        nice: added to the worker's niceness.
+    """
+
+    name = "focuskit-ready"
+
+    def __init__(self, job: Callable[[Shot], Any], nice: int) -> None:
+        self.job = job
+        self.nice = nice
+
+    def setup(self, worker: Worker) -> None:
+        """Called by dask when a worker starts, or starts again."""
+        del worker
+        cv2.setNumThreads(1)
+        if self.nice and hasattr(os, "nice"):
+            os.nice(self.nice)
+        prepare = getattr(self.job, "prepare", None)
+        if prepare is not None:
+            prepare()
+
+
+def run_batch(
+    job: Callable[[Shot], R], shots: Sequence[Shot], time_limit_s: float, *, alone: bool
+) -> list[Outcome[R]]:
+    """Run a job on some shots, one after the other, whatever happens to each.
+
+    Args:
+        job: takes a shot.
+        shots: the shots.
+        time_limit_s: how long one may take.
+        alone: this process has nothing else to do and may be ended if nothing else helps.
+    """
+    cv2.setNumThreads(1)
+    return [_run_one(job, shot, time_limit_s, alone) for shot in shots]
+
+
+def _run_one(job: Callable[[Shot], R], shot: Shot, time_limit_s: float, alone: bool) -> Outcome[R]:
+    key = key_of(shot)
+    if alone:
+        _end_process_after(time_limit_s * _LAST_RESORT)
+    try:
+        result = _within(time_limit_s, lambda: _guarded(job, shot), shot)
+    finally:
+        if alone:
+            faulthandler.cancel_dump_traceback_later()
+    if key and not same_files(key, shot):
+        result = Problem(
+            shot.name,
+            f"{shot.judged} changed while it was being read; repeat the command once it is "
+            "complete.",
+            again=True,
+        )
+    return Outcome(shot, result, key)
+
+
+def _within(limit_s: float, work: Callable[[], R | Problem], shot: Shot) -> R | Problem:
+    found: list[R | Problem] = []
+    thread = threading.Thread(target=lambda: found.append(work()), daemon=True)
+    thread.start()
+    thread.join(limit_s)
+    if found:
+        return found[0]
+    return Problem(
+        shot.name,
+        f"{shot.judged} took longer than {limit_s:g} s and was given up; the file is probably "
+        "damaged, or else allow more with --time-limit.",
+        again=True,
+    )
+
+
+def _end_process_after(seconds: float) -> None:
+    # The trace is written to the descriptor, which has to stay open until then.
+    faulthandler.dump_traceback_later(seconds, exit=True, file=_nowhere())
+
+
+_OPEN: list[int] = []
+
+
+def _nowhere() -> int:
+    if not _OPEN:
+        _OPEN.append(os.open(_NOWHERE, os.O_WRONLY))
+    return _OPEN[0]
+
+
+def _guarded(job: Callable[[Shot], R], shot: Shot) -> R | Problem:
+    try:
+        return job(shot)
+    except FocuskitError as exc:
+        # A larger limit may let it through next time.
+        again = not isinstance(exc, InputError) or isinstance(exc, PhotoTooLargeError)
+        return Problem(shot.name, str(exc), again=again)
+    except Exception as exc:  # noqa: BLE001 - one photo's bug must not cost the others' results
+        last = traceback.extract_tb(exc.__traceback__)[-1]
+        return Problem(
+            shot.name,
+            f"focuskit itself failed on {shot.judged} ({type(exc).__name__}: {exc}, at "
+            f"{Path(last.filename).name}:{last.lineno}); this is a bug, please report it.",
+            again=True,
+        )
