@@ -14,6 +14,7 @@ from typing import Literal, Self
 from filelock import FileLock, Timeout
 
 from focuskit.batch.keys import FileKey, ShotKey
+from focuskit.batch.moments import MOMENTS_TABLE, Moments
 from focuskit.errors import BatchError, InputError, OutputError
 
 __all__ = ["CATALOG_NAME", "CATALOG_VERSION", "Catalog", "Row", "State"]
@@ -34,6 +35,7 @@ CREATE TABLE IF NOT EXISTS outcomes (
 );
 CREATE INDEX IF NOT EXISTS known ON outcomes (step, shot, version, state, key);
 """
+_TABLES += f"{MOMENTS_TABLE};"
 _BUSY_S = 30.0
 _NO_ROOM = ("full", "disk I/O error", "readonly")
 
@@ -129,6 +131,12 @@ class Catalog:
                 values,
             )
 
+    def remember(self, moments: Moments) -> None:
+        """Keep when photos were taken for the next listing."""
+        if moments.fresh:
+            with _told(self.path), self._at_once():
+                moments.save(self._connection)
+
     def known(self, step: str) -> Iterator[Row]:
         """Yield the rows of a step in the order of their shots, without outcomes."""
         with _told(self.path):
@@ -145,6 +153,18 @@ class Catalog:
                 "SELECT outcome FROM outcomes WHERE shot = ? AND step = ?", (_stored(shot), step)
             ).fetchone()
         return None if found is None else str(found[0])
+
+    def row(self, shot: str, step: str) -> Row | None:
+        """Return the whole row of a shot and step, or None."""
+        with _told(self.path):
+            found = self._connection.execute(
+                "SELECT version, state, key, outcome FROM outcomes WHERE shot = ? AND step = ?",
+                (_stored(shot), step),
+            ).fetchone()
+        if found is None:
+            return None
+        version, state, key, outcome = found
+        return Row(shot, step, version, state, _key(key), outcome)
 
     def rows(self, step: str | None = None) -> Iterator[Row]:
         """Yield whole rows, of one step or all, in the order of shots and steps."""

@@ -92,6 +92,8 @@ def draw_cluster(
     )  # fmt: skip
     axes.set_ylabel("photos/s", color=_INK, fontsize=8)
     axes.set_title(title, color=_INK, fontsize=9, loc="left")
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.yaxis.set_major_formatter("{x:,.0f}")
     axes.grid(visible=True, which="major", color=_INK, alpha=0.25, linewidth=0.5)
     axes.legend(fontsize=8, frameon=False, labelcolor=_INK, loc="lower right")
     figure.tight_layout()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -13,12 +14,16 @@ from focuskit.batch.engine import Progress, Step, run_step, stops_on_interrupt
 from focuskit.batch.judge import Judge, Judgement
 from focuskit.batch.library import Library, Problem, Shot
 from focuskit.batch.looking import looking_version
+from focuskit.batch.storing import restored
 from focuskit.batch.versions import measured_version
 from focuskit.cull.decide import Decision, Reason, Thresholds, decide, decide_sets
-from focuskit.cull.sets import find_duplicates, find_sets
+from focuskit.cull.sets import Fingerprint, find_duplicates, find_sets, parts_of
 
 __all__ = ["Culled", "Way", "cull_library", "decide_all", "decide_alone", "judge_library"]
 __all__ += ["judge_step"]
+
+JUDGE = "judge"
+"""Name of the step whose rows hold what was measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,34 +72,79 @@ def judge_library(
         Interrupted: Ctrl-C; what was in flight has been saved.
         FocuskitError: what `run_step` raises.
     """
-    way = way or Way()
-    catalog = way.catalog or Catalog.in_memory()
     judgements: list[Judgement] = []
-    problems = list(library.problems)
-    progress, note = way.progress or _silent, ""
+    problems: list[Problem] = []
+    for part in _judged_parts(library, judge, way or Way()):
+        judgements += part.judgements
+        problems += part.problems
+    return sorted(judgements, key=_by_shot), problems
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Shots of which no set has frames elsewhere; problems come with the first part."""
+
+    judgements: list[Judgement]
+    problems: list[Problem]
+
+
+def _judged_parts(library: Library, judge: Judge, way: Way) -> Iterator[_Part]:
+    """Judge a library, then yield it in parts that fit into memory, bursts compared."""
+    catalog = way.catalog or Catalog.in_memory()
+    progress = way.progress or _silent
+    step, total = judge_step(judge), len(library.shots)
     with stops_on_interrupt() as stop:
         go = partial(run_step, catalog=catalog, crew=way.crew, retry=way.retry, stop=stop)
-        for done, found in enumerate(go(judge_step(judge), library.shots), start=1):
+        judged = _Judged(step, catalog)
+        problems, note = list(library.problems), ""
+        for done, found in enumerate(go(step, library.shots), start=1):
             if isinstance(found.result, Problem):
                 problems.append(found.result)
             else:
-                judgements.append(found.result)
+                judged.add(found.shot, found.result)
                 note = way.judged(found.result)
-            progress(done, len(library.shots), len(problems), note)
-        judgements.sort(key=lambda judgement: judgement.shot.name)
+            progress(done, total, len(problems), note)
+
+        def again(done: int, more: int) -> None:
+            progress(total + done, total + more, len(problems), note)
+
         problems.sort(key=lambda problem: problem.name)
+        # Failed shots are told even where nothing could be judged.
+        for members in parts_of(judged.lights) or [[]]:
+            judgements = sorted((judged.of(index) for index in members), key=_by_shot)
+            yield _Part(look_again(judgements, judge, go, progress=again), problems)
+            problems = []
 
-        def again(done: int, total: int) -> None:
-            shots = len(library.shots)
-            progress(shots + done, shots + total, len(problems), note)
 
-        return look_again(judgements, judge, go, progress=again), problems
+class _Judged:
+    """Judgements that lie in the catalog; here is only what tells which belong together."""
+
+    def __init__(self, step: Step[Judgement], catalog: Catalog) -> None:
+        self._step = step
+        self._catalog = catalog
+        self._shots: list[Shot] = []
+        self.lights: list[Fingerprint] = []
+
+    def add(self, shot: Shot, judgement: Judgement) -> None:
+        self._shots.append(shot)
+        self.lights.append(replace(judgement.fingerprint, view=None, detail=None))
+
+    def of(self, index: int) -> Judgement:
+        shot = self._shots[index]
+        text = self._catalog.outcome(shot.name, self._step.name)
+        if text is None:
+            raise KeyError(shot.name)
+        return self._step.rebound(restored(text, Judgement), shot)
+
+
+def _by_shot(judgement: Judgement) -> str:
+    return judgement.shot.name
 
 
 def judge_step(judge: Judge) -> Step[Judgement]:
     """Return judging as a step of a run."""
     return Step(
-        "judge",
+        JUDGE,
         judge,
         f"{measured_version(judge.detector, judge.subject)} {looking_version()}",
         Judgement,
@@ -167,6 +217,45 @@ def cull_library(
         Interrupted: Ctrl-C; what was in flight has been saved.
         FocuskitError: what `run_step` raises.
     """
-    judgements, problems = judge_library(library, judge, way)
-    decisions = decide_all(judgements, thresholds)
-    return Culled(tuple(judgements), tuple(decisions), tuple(problems))
+    parts = list(cull_parts(library, judge, thresholds=thresholds, way=way))
+    pairs = [pair for part in parts for pair in zip(part.judgements, part.decisions, strict=True)]
+    pairs.sort(key=lambda pair: pair[0].shot.name)
+    return Culled(
+        tuple(judgement for judgement, _ in pairs),
+        tuple(decision for _, decision in pairs),
+        tuple(problem for part in parts for problem in part.problems),
+    )
+
+
+def cull_parts(
+    library: Library,
+    judge: Judge,
+    *,
+    thresholds: Thresholds | None = None,
+    way: Way | None = None,
+) -> Iterator[Culled]:
+    """The same in parts of some thousand shots, for libraries of any size.
+
+    No set lies in two parts; each part is in the order of its shots' names. Problems come with the
+    first part.
+
+    Raises:
+        Interrupted: Ctrl-C; what was in flight has been saved.
+        FocuskitError: what `run_step` raises.
+    """
+    before: Counter[str] = Counter()
+    for part in _judged_parts(library, judge, way or Way()):
+        decisions = [_counted(each, before) for each in decide_all(part.judgements, thresholds)]
+        for each in decisions:
+            if each.place is not None:
+                kind, number = each.place.kind, each.place.number
+                before[kind] = max(before[kind], number)
+        yield Culled(tuple(part.judgements), tuple(decisions), tuple(part.problems))
+
+
+def _counted(decision: Decision, before: Mapping[str, int]) -> Decision:
+    """Return a decision whose set's number goes on from the parts before."""
+    place = decision.place
+    if place is None or not before.get(place.kind):
+        return decision
+    return replace(decision, place=replace(place, number=place.number + before[place.kind]))

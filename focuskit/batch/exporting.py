@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 from focuskit.batch.catalog import Row
-from focuskit.batch.records import flat, to_csv, to_json
+from focuskit.batch.records import flat
+from focuskit.batch.tables import to_csv, to_json
 from focuskit.errors import BatchError, InputError
 
 __all__ = ["ExportFormat", "exported", "facts"]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from focuskit.batch.library import Shot
+from focuskit.batch.remote import fetch_ends
+from focuskit.batch.shots import RemoteFile, Shot
 
 __all__ = ["FileKey", "ShotKey", "key_of", "same_files", "stats_of"]
 
@@ -42,7 +44,8 @@ def key_of(shot: Shot) -> ShotKey:
     What is wrong with that file is for those to say who decode it.
     """
     try:
-        return tuple(_file_key(file) for file in shot.files)
+        here = shot.files[len(shot.remote) :]
+        return (*map(_remote_key, shot.files, shot.remote), *map(_file_key, here))
     except OSError:
         return ()
 
@@ -50,10 +53,11 @@ def key_of(shot: Shot) -> ShotKey:
 def stats_of(shot: Shot) -> tuple[tuple[int, int], ...]:
     """Return size and time of all files of a shot; () where one cannot be looked at."""
     try:
-        found = [file.stat() for file in shot.files]
+        found = [file.stat() for file in shot.files[len(shot.remote) :]]
     except OSError:
         return ()
-    return tuple((each.st_size, each.st_mtime_ns) for each in found)
+    there = ((each.bytes, each.mtime_ns) for each in shot.remote)
+    return (*there, *((each.st_size, each.st_mtime_ns) for each in found))
 
 
 def same_files(key: ShotKey, shot: Shot) -> bool:
@@ -63,6 +67,9 @@ def same_files(key: ShotKey, shot: Shot) -> bool:
 
 
 def _file_key(path: Path) -> FileKey:
+    # A pipe would keep its reader waiting.
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(f"{path} is no regular file")
     with path.open("rb") as file:
         found = os.fstat(file.fileno())
         digest = hashlib.blake2b(file.read(_END_BYTES), digest_size=_DIGEST_BYTES)
@@ -70,3 +77,9 @@ def _file_key(path: Path) -> FileKey:
             file.seek(max(_END_BYTES, found.st_size - _END_BYTES))
             digest.update(file.read(_END_BYTES))
     return FileKey(path, found.st_size, found.st_mtime_ns, digest.hexdigest())
+
+
+def _remote_key(path: Path, remote: RemoteFile) -> FileKey:
+    now, ends = fetch_ends(remote, _END_BYTES)
+    digest = hashlib.blake2b(ends, digest_size=_DIGEST_BYTES)
+    return FileKey(path, now.bytes, now.mtime_ns, digest.hexdigest())

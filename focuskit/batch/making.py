@@ -20,9 +20,10 @@ from focuskit.batch.keys import key_of
 from focuskit.batch.library import Problem, Shot
 from focuskit.batch.maps import MAPS_VERSION, MapMaker, map_names, map_record
 from focuskit.batch.naming import NamedShot
+from focuskit.batch.outcome import Outcome
 from focuskit.batch.outputs import Made, Outputs
 from focuskit.batch.versions import model_version
-from focuskit.errors import FocuskitError, InputError, WeightsError
+from focuskit.errors import FocuskitError, InputError, PhotoTooLargeError, WeightsError
 
 __all__ = ["FileStep", "Workplace", "copy_step", "detect_step", "edit_step"]
 __all__ += ["make", "plan"]
@@ -267,8 +268,6 @@ def _run(
     stop: Callable[[], bool],
 ) -> Iterator[Any]:
     """Run a job on many shots by workers; on a few here, with all cores for each."""
-    from focuskit.batch.worker import Outcome
-
     elsewhere = crew is not None and crew.scheduler is not None
     if elsewhere or len(shots) > _FEW or any(shot.remote for shot in shots):
         from focuskit.batch.runner import run_shots
@@ -286,7 +285,9 @@ def _run(
         try:
             result: Made | Problem = job(shot, tick)
         except FocuskitError as exc:
-            result = Problem(shot.name, str(exc), again=not isinstance(exc, InputError))
+            # As workers tell it.
+            again = not isinstance(exc, InputError) or isinstance(exc, PhotoTooLargeError)
+            result = Problem(shot.name, str(exc), again=again)
         yield Outcome(shot, result, key)
 
 

@@ -15,7 +15,7 @@ from focuskit.batch.library import Shot
 from focuskit.batch.naming import NamedShot
 from focuskit.batch.outputs import Made, traces
 from focuskit.batch.pictures import jpeg, overlay, png, shrunk, to_display
-from focuskit.batch.records import to_json
+from focuskit.batch.tables import to_json
 from focuskit.batch.together import write_together
 from focuskit.blurmap import BlurMap
 from focuskit.detect import DETECTORS

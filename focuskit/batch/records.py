@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,8 +16,8 @@ from focuskit.batch.versions import model_version, parameters_version
 from focuskit.cull.decide import Decision, Thresholds
 from focuskit.cull.same_place import IN_BURST
 
-__all__ = ["SCHEMA", "Record", "cull_records", "decision_record", "flat", "judgement_record"]
-__all__ += ["problem_record", "score_record", "to_csv", "to_json", "to_jsonl"]
+__all__ = ["SCHEMA", "Flat", "Record", "cull_records", "decision_record", "flat"]
+__all__ += ["judgement_record", "problem_record", "score_record"]
 
 SCHEMA = 1
 
@@ -52,9 +49,10 @@ def judgement_record(judgement: Judgement, detector: str) -> Record:
     return {
         "schema": SCHEMA,
         "shot": judgement.shot.name,
-        "files": [str(file) for file in judgement.shot.files],
+        "files": list(judgement.shot.sources),
         "stats": [_stat(file) for file in judgement.shot.files],
         "verdict": None,
+        "pictures": judgement.picture,
         "measures": {name: _number(value) for name, value in judgement.measures.values.items()},
         "region": {
             "kind": region.kind,
@@ -141,29 +139,15 @@ def flat(record: Mapping[str, Any]) -> Record:
     return row
 
 
-def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return rows as CSV with a header; the columns are the union of their keys."""
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({key: _spreadsheet_safe(value) for key, value in row.items()} for row in rows)
-    return text.getvalue()
+class Flat:
+    """Records with one level of keys each, made anew whenever they are gone through."""
 
+    def __init__(self, records: Iterable[Mapping[str, Any]]) -> None:
+        self._records = records
 
-def to_json(value: Any, *, indent: int | None = None) -> str:
-    """Return a value as JSON that is valid UTF-8 whatever bytes the names of files hold."""
-    text = json.dumps(value, ensure_ascii=False, indent=indent)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return json.dumps(value, indent=indent)
-    return text
-
-
-def to_jsonl(records: Iterable[Mapping[str, Any]]) -> str:
-    """Return records as JSON, one per line."""
-    return "".join(to_json(record) + "\n" for record in records)
+    def __iter__(self) -> Iterator[Record]:
+        """Yield one row after the other."""
+        return (flat(record) for record in self._records)
 
 
 def _scores(decision: Decision) -> dict[str, float | None]:
@@ -200,10 +184,3 @@ def _stat(file: Path) -> list[int] | None:
 
 def _number(value: float, digits: int = 4) -> float | None:
     return round(value, digits) if math.isfinite(value) else None
-
-
-def _spreadsheet_safe(value: Any) -> Any:
-    # A file name that begins like a formula would be run by a spreadsheet that opens the table.
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return "'" + value
-    return value

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import focuskit
 from focuskit.batch.culling import Culled
 from focuskit.batch.files import Folders, write_file
 from focuskit.batch.library import Problem, Shot
 from focuskit.batch.manifest import Manifest, Step, write_step
+from focuskit.batch.records import Record
 from focuskit.batch.undo import carry_out
-from focuskit.batch.versions import model_version, parameters_version
-from focuskit.cull.decide import Decision, Reason, Thresholds
+from focuskit.cull.decide import Reason
 from focuskit.errors import FocuskitError, OutputError, SidecarConflictError
 from focuskit.io import RAW_SUFFIXES
 from focuskit.io.marks import Marks, read_embedded_marks, read_sidecar, read_sidecar_marks
@@ -65,9 +63,9 @@ def marks_of(files: Sequence[Path], folders: Folders) -> tuple[Marks, list[str]]
     return (judged[0] if judged else Marks()), troubles
 
 
-def with_marks(culled: Culled) -> Culled:
+def with_marks(culled: Culled, folders: Folders | None = None) -> Culled:
     """Add to every decision what people said about the photo already; verdicts stay as they are."""
-    folders = Folders()
+    folders = folders or Folders()
     decisions = []
     for judgement, decision in zip(culled.judgements, culled.decisions, strict=True):
         marks, troubles = marks_of(judgement.shot.files, folders)
@@ -80,11 +78,9 @@ def with_marks(culled: Culled) -> Culled:
 
 
 def write_sidecars(
-    culled: Culled,
+    records: Iterable[Record],
     output: Path,
     *,
-    detector: str,
-    thresholds: Thresholds | None = None,
     naming: SidecarNaming = SidecarNaming.AUTO,
     overwrite_ratings: bool = False,
 ) -> Written:
@@ -94,10 +90,8 @@ def write_sidecars(
     named, and the others are done.
 
     Args:
-        culled: verdicts.
+        records: of a cull, as `cull_records` gives them; those of failed shots are passed over.
         output: folder for the manifest, which `focuskit.batch.undo` puts back from.
-        detector: model that the verdicts rest on.
-        thresholds: lines that they rest on; a digest of them goes along.
         naming: which sidecars.
         overwrite_ratings: put ours in place of people's.
 
@@ -105,14 +99,15 @@ def write_sidecars(
         OutputError: the manifest cannot be written; what was written before can be undone.
     """
     folders, manifest = Folders(), Manifest(output, "write-xmp")
-    model, parameters = model_version(detector), parameters_version(thresholds)
     counts = {"made": 0, "changed": 0, "same": 0, "for_adobe": 0}
     problems: list[Problem] = []
     done: set[str] = set()
     try:
-        for judgement, decision in zip(culled.judgements, culled.decisions, strict=True):
-            shot = judgement.shot
-            note = _note(decision, model, parameters, judgement.measures.region.kind)
+        for record in records:
+            if record["verdict"] == "failed":
+                continue
+            files = tuple(map(Path, record["files"]))
+            shot, note = Shot(record["shot"], files[0], files), _note(record)
             try:
                 plan = _plan(shot, note, folders, naming, overwrite_ratings)
             except SidecarConflictError as exc:
@@ -224,14 +219,16 @@ def _sentence(path: Path, exc: Exception) -> str:
     return f"{path} could not be written ({why}); check the folder's permissions and space."
 
 
-def _note(decision: Decision, model: str, parameters: str, region: str) -> Note:
-    codes = [each.code for each in decision.reasons if each.code not in (RATED, UNREADABLE)]
+def _note(record: Record) -> Note:
+    codes = [each["code"] for each in record["reasons"]]
+    score, confidence = record["score"], record["confidence"]
     numbers = {
-        "Score": f"{decision.score:.1f}" if math.isfinite(decision.score) else "",
-        "Confidence": f"{decision.confidence:.3f}" if math.isfinite(decision.confidence) else "",
-        "Region": region,
-        "Model": model,
-        "Parameters": parameters,
-        "Version": focuskit.__version__,
+        "Score": "" if score is None else f"{score:.1f}",
+        "Confidence": "" if confidence is None else f"{confidence:.3f}",
+        "Region": record["region"]["kind"],
+        "Model": record["model"],
+        "Parameters": record["parameters"],
+        "Version": record["version"],
     }
-    return Note(decision.verdict, tuple(dict.fromkeys(codes)), numbers)
+    own = dict.fromkeys(code for code in codes if code not in (RATED, UNREADABLE))
+    return Note(record["verdict"], tuple(own), numbers)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from focuskit.batch.copies import Copier
-from focuskit.batch.culling import Culled, Way, cull_library
+from focuskit.batch.culling import Way, cull_library
 from focuskit.batch.edits import Edit
 from focuskit.batch.engine import Progress
 from focuskit.batch.guides import Guides
@@ -28,7 +28,7 @@ from focuskit.batch.maps import MapMaker
 from focuskit.batch.naming import NamedShot, named
 from focuskit.batch.recipe import Recipe
 from focuskit.batch.records import score_record
-from focuskit.batch.sidecars import with_marks
+from focuskit.batch.verdicts import Verdicts, cull_into
 from focuskit.batch.workflow import ONLY, Copying, Detecting, Editing, RecipeStep, Workflow
 from focuskit.detect import open_detector
 
@@ -46,7 +46,7 @@ class Bench:
         place: where and by whom they are done.
         bar: shows the progress of a step.
         pictures: folder for the thumbnails of a cull.
-        write_cull: writes the results of a cull and returns its records.
+        write_cull: writes the results of a cull.
         device: where edits work: "cpu" or "cuda".
         max_megapixels: larger photos are refused; None for the default of `read_photo`.
         dry: nothing is done.
@@ -55,7 +55,7 @@ class Bench:
     place: Workplace
     bar: Bar
     pictures: Path | None
-    write_cull: Callable[[Culled, Recipe], list[Record]]
+    write_cull: Callable[[Verdicts], None]
     device: str = "cpu"
     max_megapixels: float | None = None
     dry: bool = False
@@ -146,23 +146,27 @@ class _Run:
                 {"step": name, "shot": shot.name, "would": recipe.do, "files": []} for shot in shots
             ]
             return
-        culls = recipe.do == "cull"
+        place, culls = bench.place, recipe.do == "cull"
         judge = Judge(recipe.detector, bench.max_megapixels, bench.pictures if culls else None)
         some = replace(self._library, shots=tuple(shots), problems=())
         with bench.bar(name.capitalize()) as progress:
-            way = Way(bench.place.catalog, bench.place.crew, bench.place.retry, progress)
-            culled = cull_library(some, judge, thresholds=recipe.thresholds, way=way)
+            way = Way(place.catalog, place.crew, place.retry, progress)
+            if culls:
+                verdicts = cull_into(place.catalog, some, judge, recipe, way)
+            else:
+                culled = cull_library(some, judge, thresholds=recipe.thresholds, way=way)
         if culls:
-            culled = with_marks(culled)
-            records = bench.write_cull(culled, recipe)
+            bench.write_cull(verdicts)
+            records = list(verdicts)
             self._verdicts = {record["shot"]: record["verdict"] for record in records}
+            self.note(verdicts.problems)
         else:
             records = [
                 score_record(judgement, decision, recipe.detector, recipe.thresholds)
                 for judgement, decision in zip(culled.judgements, culled.decisions, strict=True)
             ]
+            self.note(culled.problems)
         self.ran.records += [{"step": name, **record} for record in records]
-        self.note(culled.problems)
 
     def _chosen(self, step: RecipeStep, shots: Sequence[NamedShot]) -> list[NamedShot]:
         wanted = ONLY[step.only]

@@ -1,43 +1,102 @@
-"""Verdicts in the catalog: what a cull decided, beside what it measured."""
+"""A whole cull: verdicts part by part into the catalog, and out of it as they are asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from focuskit.batch.catalog import Catalog, Row
-from focuskit.batch.records import to_json
+from focuskit.batch.culling import JUDGE, Way, cull_parts
+from focuskit.batch.files import Folders
+from focuskit.batch.judge import Judge
+from focuskit.batch.library import Library, Problem
+from focuskit.batch.recipe import Recipe
+from focuskit.batch.records import Record, cull_records, problem_record
+from focuskit.batch.sidecars import with_marks
+from focuskit.batch.tables import to_json
+from focuskit.batch.versions import parameters_version
 
-__all__ = ["VERDICTS", "keep_verdicts"]
+__all__ = ["VERDICTS", "Verdicts", "cull_into"]
 
 VERDICTS = "cull"
 """Name of the step whose rows hold records as `focuskit-cull.jsonl` does."""
 
 
-def keep_verdicts(
-    catalog: Catalog, records: Sequence[Mapping[str, Any]], judged: str, version: str
-) -> None:
-    """Store the records of a cull; rows that would stay the same are not written.
+class Verdicts:
+    """Records of a cull; each is read from the catalog when it is asked for, so that none is held.
+
+    Attributes:
+        problems: shots and folders that could not be used, in the order of their names.
+        counts: how many shots have each verdict.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        names: Sequence[str],
+        problems: Sequence[Problem],
+        counts: Counter[str],
+    ) -> None:
+        self._catalog = catalog
+        self._names = names
+        self.problems = problems
+        self.counts = counts
+
+    def __iter__(self) -> Iterator[Record]:
+        """Yield the records in the order of their shots' names, failed ones last."""
+        for name in self._names:
+            yield self.of(name)
+        for problem in self.problems:
+            yield problem_record(problem)
+
+    def of(self, name: str) -> Record:
+        """Return the record of a shot that has a verdict."""
+        text = self._catalog.outcome(name, VERDICTS)
+        if text is None:
+            raise KeyError(name)
+        record: Record = json.loads(text)
+        return record
+
+
+def cull_into(
+    catalog: Catalog, library: Library, judge: Judge, recipe: Recipe, way: Way
+) -> Verdicts:
+    """Cull a library and keep every record in the catalog.
 
     Args:
-        catalog: of the run, where the same shots are judged.
-        records: of all shots.
-        judged: step that holds their measures.
-        version: of everything that verdicts depend on.
+        catalog: of the run; `way` shall have the same.
+        library: its shots.
+        judge: how each is judged.
+        recipe: where the lines are.
+        way: how the library is gone through.
+
+    Raises:
+        Interrupted: Ctrl-C; what was in flight has been saved.
+        FocuskitError: what `run_step` raises.
     """
-    keys = {row.shot: row for row in catalog.known(judged)}
+    folders, counts = Folders(), Counter[str]()
+    names: list[str] = []
+    problems: tuple[Problem, ...] = ()
+    for part in cull_parts(library, judge, thresholds=recipe.thresholds, way=way):
+        records = cull_records(with_marks(part, folders), recipe.detector, recipe.thresholds)
+        done = [record for record in records if record["verdict"] != "failed"]
+        _keep(catalog, done, parameters_version(recipe.thresholds))
+        names += [record["shot"] for record in done]
+        counts.update(record["verdict"] for record in records)
+        problems += part.problems
+    catalog.forget([(problem.name, VERDICTS) for problem in problems])
+    return Verdicts(catalog, sorted(names), problems, counts)
+
+
+def _keep(catalog: Catalog, records: Sequence[Record], version: str) -> None:
+    """Store records; rows that would stay the same are not written."""
     changed: list[Row] = []
-    failed: list[tuple[str, str]] = []
-    before = {row.shot: row for row in catalog.known(VERDICTS)}
     for record in records:
         name = record["shot"]
-        if record["verdict"] == "failed":
-            failed += [(name, VERDICTS)] if name in before else []
-            continue
-        row = Row(name, VERDICTS, version, "done", keys[name].key, to_json(record))
-        old = before.get(name)
-        same = old is not None and (old.version, old.key) == (row.version, row.key)
-        if not same or catalog.outcome(name, VERDICTS) != row.outcome:
+        judged = catalog.row(name, JUDGE)
+        key = judged.key if judged else ()
+        row = Row(name, VERDICTS, version, "done", key, to_json(record))
+        if catalog.row(name, VERDICTS) != row:
             changed.append(row)
     catalog.put(changed)
-    catalog.forget(failed)

@@ -7,15 +7,16 @@ import os
 import threading
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import cv2
 from distributed import Worker, WorkerPlugin
 
-from focuskit.batch.keys import ShotKey, key_of, same_files
+from focuskit.batch.fetching import on_copy
+from focuskit.batch.keys import key_of, same_files
 from focuskit.batch.library import Problem, Shot
+from focuskit.batch.outcome import Outcome
 from focuskit.errors import FocuskitError, InputError, PhotoTooLargeError
 
 __all__ = ["Outcome", "Ready", "run_batch"]
@@ -25,21 +26,6 @@ R = TypeVar("R")
 _NOWHERE = os.devnull
 # What holds the interpreter itself cannot be given up on, only ended: later, and from outside it.
 _LAST_RESORT = 1.5
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome(Generic[R]):
-    """What came of one shot.
-
-    Attributes:
-        shot: which.
-        result: what its job returned, or why there is nothing.
-        key: the files that were looked at; () where they could not be.
-    """
-
-    shot: Shot
-    result: R | Problem
-    key: ShotKey = ()
 
 
 class Ready(WorkerPlugin):
@@ -132,7 +118,7 @@ def _nowhere() -> int:
 
 def _guarded(job: Callable[[Shot], R], shot: Shot) -> R | Problem:
     try:
-        return job(shot)
+        return on_copy(job, shot)
     except FocuskitError as exc:
         # A larger limit may let it through next time.
         again = not isinstance(exc, InputError) or isinstance(exc, PhotoTooLargeError)

@@ -74,6 +74,7 @@ class CrewOptions:
             scheduler=self.scheduler,
             path_map=PathMap.parse(self.path_map or ()),
         )
-        if crew.scheduler is None:
+        # Without a number as many are taken as fit, and dask need not be asked before the work.
+        if crew.scheduler is None and crew.workers is not None:
             crew.count()
         return crew

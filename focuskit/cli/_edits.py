@@ -89,7 +89,7 @@ def run_edits(
             originals=found.shots,
             crew=crew.crew(),
             overwrite=shared.overwrite,
-            retry=crew.retry_failed or shared.max_megapixels is not None,
+            retry=crew.retry_failed,
         )
         if shared.dry_run:
             print_plan(plan(step, shots, place), shared.output_format)

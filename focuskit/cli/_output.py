@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -51,8 +51,8 @@ def report_problems(problems: Sequence[Problem]) -> None:
 
 
 def print_rows(
-    records: Sequence[Mapping[str, Any]],
-    rows: Sequence[Mapping[str, Any]],
+    records: Iterable[Mapping[str, Any]],
+    rows: Iterable[Mapping[str, Any]],
     columns: Sequence[str],
     how: Format,
 ) -> None:
@@ -60,20 +60,19 @@ def print_rows(
 
     Args:
         records: nested, for JSON.
-        rows: flat, for CSV and tables.
+        rows: flat, for CSV and tables; iterated twice.
         columns: what the table shows.
         how: the format.
     """
-    from focuskit.batch.records import to_csv, to_json, to_jsonl
+    from focuskit.batch.tables import csv_lines, jsonl_lines, to_json
 
     if how is Format.JSON:
         typer.echo(to_json(list(records), indent=2))
-    elif how is Format.JSONL:
-        typer.echo(to_jsonl(records), nl=False)
-    elif how is Format.CSV:
-        typer.echo(to_csv(rows), nl=False)
-    else:
+    elif how is Format.TABLE:
         _print_table(rows, columns)
+    else:
+        for line in jsonl_lines(records) if how is Format.JSONL else csv_lines(rows):
+            typer.echo(line, nl=False)
 
 
 @contextmanager
@@ -200,21 +199,29 @@ def output_folder(folder: Path, inputs: Sequence[Path], *, make: bool = True) ->
     return folder
 
 
-def _print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
-    shown = [[_cell(row.get(column)) for column in columns] for row in rows]
-    numeric = [
-        all(isinstance(row.get(column), int | float | None) for row in rows) for column in columns
-    ]
-    widths = [
-        max([len(column), *(len(line[index]) for line in shown)])
-        for index, column in enumerate(columns)
-    ]
-    for line in [list(columns), *shown]:
-        cells = [
-            text.rjust(width) if right else text.ljust(width)
-            for text, width, right in zip(line, widths, numeric, strict=True)
+def _print_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    widths = [len(column) for column in columns]
+    numeric = [True for _ in columns]
+    for row in rows:
+        values = [row.get(column) for column in columns]
+        widths = [
+            max(width, len(_cell(value))) for width, value in zip(widths, values, strict=True)
         ]
-        typer.echo("  ".join(cells).rstrip())
+        numeric = [
+            so_far and isinstance(value, int | float | None)
+            for so_far, value in zip(numeric, values, strict=True)
+        ]
+    _print_line(columns, widths, numeric)
+    for row in rows:
+        _print_line([_cell(row.get(column)) for column in columns], widths, numeric)
+
+
+def _print_line(cells: Sequence[str], widths: Sequence[int], numeric: Sequence[bool]) -> None:
+    placed = [
+        text.rjust(width) if right else text.ljust(width)
+        for text, width, right in zip(cells, widths, numeric, strict=True)
+    ]
+    typer.echo("  ".join(placed).rstrip())
 
 
 def _cell(value: Any) -> str:

@@ -13,8 +13,9 @@ from focuskit.cli._output import report_problems, say
 from focuskit.errors import InputError
 
 if TYPE_CHECKING:
-    from focuskit.batch.culling import Culled
-    from focuskit.batch.recipe import Recipe
+    from collections.abc import Iterable
+
+    from focuskit.batch.records import Record
 
 __all__ = ["OverwriteRatingsOption", "Sidecar", "SidecarOption", "WriteXmpOption", "Xmp"]
 
@@ -66,7 +67,7 @@ class Xmp:
                 "--sidecar and --overwrite-ratings say how --write-xmp writes; add it."
             )
 
-    def apply(self, culled: Culled, recipe: Recipe, output: Path) -> bool:
+    def apply(self, records: Iterable[Record], output: Path) -> bool:
         """Write sidecars if asked to, and tell; return whether all went well."""
         if not self.write:
             return True
@@ -74,10 +75,8 @@ class Xmp:
         from focuskit.io.sidecar_names import SidecarNaming
 
         written = write_sidecars(
-            culled,
+            records,
             output,
-            detector=recipe.detector,
-            thresholds=recipe.thresholds,
             naming=SidecarNaming(self.naming.value),
             overwrite_ratings=self.overwrite_ratings,
         )

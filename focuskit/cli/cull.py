@@ -37,11 +37,14 @@ from focuskit.cli.cull_apply import apply, undo
 from focuskit.cli.cull_eval import calibrate, evaluate
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from focuskit.batch.judge import Judgement
     from focuskit.batch.places import Box
     from focuskit.batch.recipe import Recipe
+    from focuskit.batch.verdicts import Verdicts
 
-__all__ = ["cull", "cull_command", "cull_with"]
+__all__ = ["counted", "cull", "cull_command", "cull_with", "print_verdicts"]
 
 _COLUMNS = (
     "shot",
@@ -109,46 +112,54 @@ def cull_with(
 ) -> None:
     """Cull as a recipe says, write the results and leave with the exit code that fits."""
     from focuskit.batch.catalog import CATALOG_NAME, Catalog
-    from focuskit.batch.culling import Way, cull_library
+    from focuskit.batch.culling import Way
     from focuskit.batch.judge import Judge
-    from focuskit.batch.records import cull_records, flat
-    from focuskit.batch.sidecars import with_marks
-    from focuskit.batch.verdicts import keep_verdicts
-    from focuskit.batch.versions import parameters_version
+    from focuskit.batch.moments import Moments
+    from focuskit.batch.verdicts import cull_into
     from focuskit.review.report import pictures_folder, write_results
 
-    found = which.shots()
+    moments = Moments.read(output / CATALOG_NAME)
+    found = which.shots(moments)
     if xmp is not None and xmp.write:
         found.check_local("--write-xmp")
     folder = output_folder(output, found.folders)
     pictures = pictures_folder(folder)
     judge = Judge(recipe.detector, max_megapixels, pictures, subject)
     with Catalog.open(folder / CATALOG_NAME) as catalog:
+        catalog.remember(moments)
         with progress_bar("Culling") as progress:
             said = _Live(recipe, streamed=output_format is Format.JSONL)
             way = Way(catalog, options.crew(), options.retry_failed, progress, said)
-            culled = cull_library(found, judge, thresholds=recipe.thresholds, way=way)
-        culled = with_marks(culled)
-        records = cull_records(culled, recipe.detector, recipe.thresholds)
-        keep_verdicts(catalog, records, "judge", parameters_version(recipe.thresholds))
-        report = write_results(folder, culled, records, pictures)
-    if output_format is Format.JSONL:
-        records = [record | {"final": True} for record in records]
-    print_rows(records, [flat(record) for record in records], _COLUMNS, output_format)
-    report_problems(culled.problems)
-    counts = [
-        f"{sum(record['verdict'] == verdict for record in records)} {label}"
-        for verdict, label in (
-            ("keeper", "keepers"),
-            ("reject", "rejects"),
-            ("cant-tell", "can't tell"),
-            ("failed", "failed"),
-        )
-    ]
-    say(f"{', '.join(counts)}. Contact sheet: {report}")
-    written = xmp is None or xmp.apply(culled, recipe, folder)
-    if culled.problems or not written:
+            verdicts = cull_into(catalog, found, judge, recipe, way)
+        report = write_results(folder, verdicts, pictures)
+        print_verdicts(verdicts, output_format)
+        report_problems(verdicts.problems)
+        say(f"{counted(verdicts.counts)}. Contact sheet: {report}")
+        written = xmp is None or xmp.apply(verdicts, folder)
+    if verdicts.problems or not written:
         raise typer.Exit(_exit.SOME_FAILED)
+
+
+def print_verdicts(verdicts: Verdicts, output_format: Format) -> None:
+    """Print the records of a cull on stdout."""
+    from focuskit.batch.records import Flat
+
+    if output_format is Format.JSONL:
+        final = (record | {"final": True} for record in verdicts)
+        print_rows(final, (), _COLUMNS, output_format)
+    else:
+        print_rows(verdicts, Flat(verdicts), _COLUMNS, output_format)
+
+
+def counted(counts: Mapping[str, int]) -> str:
+    """Return how many shots have each verdict, as a sentence's beginning."""
+    labels = (
+        ("keeper", "keepers"),
+        ("reject", "rejects"),
+        ("cant-tell", "can't tell"),
+        ("failed", "failed"),
+    )
+    return ", ".join(f"{counts.get(verdict, 0)} {label}" for verdict, label in labels)
 
 
 class _Live:
@@ -162,14 +173,15 @@ class _Live:
     def __call__(self, judgement: Judgement) -> str:
         """Count a judgement and, if asked to, print its record; return what to show."""
         from focuskit.batch.culling import decide_alone
-        from focuskit.batch.records import decision_record, judgement_record, to_jsonl
+        from focuskit.batch.records import decision_record, judgement_record
+        from focuskit.batch.tables import to_json
 
         decision = decide_alone(judgement, self._recipe.thresholds)
         self._keepers += decision.verdict == "keeper"
         if self._streamed:
             known = judgement_record(judgement, self._recipe.detector)
             record = known | decision_record(decision) | {"final": False}
-            typer.echo(to_jsonl([record]), nl=False)
+            typer.echo(to_json(record))
         return f"{self._keepers} keepers so far"
 
 

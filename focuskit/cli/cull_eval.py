@@ -101,7 +101,7 @@ def evaluate(
     if output_format is Format.TABLE:
         print_agreement(found)
     elif output_format is Format.JSON:
-        from focuskit.batch.records import to_json
+        from focuskit.batch.tables import to_json
 
         typer.echo(to_json(agreement_as_json(found, troubles), indent=2))
     else:

@@ -63,7 +63,7 @@ def detect(
             originals=found.shots,
             crew=crew.crew(),
             overwrite=overwrite,
-            retry=crew.retry_failed or max_megapixels is not None,
+            retry=crew.retry_failed,
         )
         if dry_run:
             print_plan(plan(step, shots, place), output_format)

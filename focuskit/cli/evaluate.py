@@ -261,7 +261,7 @@ def _write_output(
     overwrite: bool,
 ) -> None:
     import focuskit
-    from focuskit.batch.records import to_json
+    from focuskit.batch.tables import to_json
     from focuskit.io import write_atomically
     from focuskit.training.curves import draw_pictures
     from focuskit.training.metrics import mean_curves

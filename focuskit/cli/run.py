@@ -26,10 +26,8 @@ from focuskit.cli._which import Which
 from focuskit.errors import InputError
 
 if TYPE_CHECKING:
-    from focuskit.batch.catalog import Catalog
-    from focuskit.batch.culling import Culled
-    from focuskit.batch.recipe import Recipe
     from focuskit.batch.steps import Ran
+    from focuskit.batch.verdicts import Verdicts
     from focuskit.batch.workflow import Workflow
 
 __all__ = ["run"]
@@ -103,7 +101,8 @@ def _run_steps(
     from focuskit.batch.making import Workplace
     from focuskit.batch.opening import opened
     from focuskit.batch.steps import Bench, run_recipe
-    from focuskit.review.report import pictures_folder
+    from focuskit.cli.cull import counted
+    from focuskit.review.report import pictures_folder, write_results
 
     found = which.shots()
     folder = output_folder(output or _OUTPUT, found.folders, make=not dry)
@@ -120,10 +119,11 @@ def _run_steps(
         culls = not dry and any(_is_cull(step.what) for step in workflow.steps)
         pictures = pictures_folder(folder) if culls else None
 
-        def write_cull(culled: Culled, recipe: Recipe) -> list[dict[str, Any]]:
-            return _write_cull(culled, recipe, catalog, folder, pictures)
+        def show(verdicts: Verdicts) -> None:
+            report = write_results(folder, verdicts, pictures or pictures_folder(folder))
+            say(f"{counted(verdicts.counts)}. Contact sheet: {report}")
 
-        bench = Bench(place, progress_bar, pictures, write_cull, edit_device(), max_megapixels, dry)
+        bench = Bench(place, progress_bar, pictures, show, edit_device(), max_megapixels, dry)
         ran = run_recipe(workflow, found, bench)
     if dry:
         print_plan(ran.records, output_format)
@@ -136,25 +136,6 @@ def _is_cull(what: Any) -> bool:
     return getattr(what, "do", "") == "cull"
 
 
-def _write_cull(
-    culled: Culled, recipe: Recipe, catalog: Catalog, folder: Path, pictures: Path | None
-) -> list[dict[str, Any]]:
-    from focuskit.batch.records import cull_records
-    from focuskit.batch.verdicts import keep_verdicts
-    from focuskit.batch.versions import parameters_version
-    from focuskit.review.report import pictures_folder, write_results
-
-    records = cull_records(culled, recipe.detector, recipe.thresholds)
-    keep_verdicts(catalog, records, "judge", parameters_version(recipe.thresholds))
-    report = write_results(folder, culled, records, pictures or pictures_folder(folder))
-    counts = [
-        f"{sum(record['verdict'] == verdict for record in records)} {label}"
-        for verdict, label in (("keeper", "keepers"), ("reject", "rejects"), ("failed", "failed"))
-    ]
-    say(f"{', '.join(counts)}. Contact sheet: {report}")
-    return records
-
-
 def _flat(record: dict[str, Any]) -> dict[str, Any]:
     from focuskit.batch.records import flat
     from focuskit.cli._edits import flat as flat_edit
@@ -164,7 +145,8 @@ def _flat(record: dict[str, Any]) -> dict[str, Any]:
     if "measures" in record or "verdict" in record:
         return {"step": record["step"], **flat(record)}
     nested = {key: value for key, value in record.items() if not isinstance(value, dict | list)}
-    return {"file": record.get("map"), **nested}
+    # Of a map the table shows where it is, not where its photo is.
+    return nested | {"file": record.get("map", record["file"])}
 
 
 def _tell(ran: Ran) -> None:

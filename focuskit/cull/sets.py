@@ -7,6 +7,7 @@ holds a part of one picture.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,7 +19,7 @@ from focuskit.cull.runs import counted_runs, gap_s, timed_runs
 from focuskit.cull.stacks import find_stacks
 
 __all__ = ["Bracket", "Burst", "Fingerprint", "FocusStack", "Panorama", "ShotSet"]
-__all__ += ["find_duplicates", "find_sets", "fingerprint"]
+__all__ += ["find_duplicates", "find_sets", "fingerprint", "parts_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,32 @@ def find_sets(shots: Sequence[Fingerprint]) -> list[ShotSet]:
     for run in (*timed_runs(shots, left), *counted_runs(shots, left)):
         sets.extend(_split(shots, run))
     return sorted(sets, key=lambda found: (shots[found.members[0]].clock_s, found.members))
+
+
+def parts_of(shots: Sequence[Fingerprint], at_least: int = 4000) -> list[list[int]]:
+    """Return shots in parts none of which shares a set, or a picture and its copy, with another.
+
+    What `find_sets` finds in the parts is what it finds in the whole. Views are not needed.
+
+    Args:
+        shots: of a library.
+        at_least: a part ends when it has so many.
+    """
+    copies = find_duplicates(shots)
+    left = [index for index in range(len(shots)) if index not in copies]
+    runs = [*timed_runs(shots, left), *counted_runs(shots, left)]
+    in_runs = {index for run in runs for index in run}
+    runs += [[index] for index in left if index not in in_runs]
+    runs.sort(key=lambda run: (shots[run[0]].clock_s, run))
+    of_original: dict[int, list[int]] = defaultdict(list)
+    for copy, original in copies.items():
+        of_original[original].append(copy)
+    parts: list[list[int]] = []
+    for run in runs:
+        if not parts or len(parts[-1]) >= at_least:
+            parts.append([])
+        parts[-1].extend(index for each in run for index in (each, *of_original[each]))
+    return parts
 
 
 def _same_count(one: Fingerprint, other: Fingerprint) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from focuskit.errors import OutputError, OutputExistsError
@@ -16,7 +16,7 @@ _DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # Windows h
 
 
 def write_atomically(
-    path: Path, content: Callable[[], Sequence[bytes | memoryview]], *, overwrite: bool
+    path: Path, content: Callable[[], Iterable[bytes | memoryview]], *, overwrite: bool
 ) -> None:
     """Write a file beside its place, flush it to the disk, and move it there.
 
@@ -48,7 +48,7 @@ def write_atomically(
         raise OutputError(f"{path} cannot be written: {_why(exc, path)}") from exc
 
 
-def _write(temporary: Path, parts: Sequence[bytes | memoryview]) -> None:
+def _write(temporary: Path, parts: Iterable[bytes | memoryview]) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     with os.fdopen(os.open(temporary, flags, 0o666), "wb") as stream:
         for part in parts:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import focuskit
-from focuskit.batch.culling import Culled
-from focuskit.batch.records import flat, to_csv, to_jsonl
+from focuskit.batch.records import Flat
+from focuskit.batch.tables import csv_lines, jsonl_lines
+from focuskit.batch.verdicts import Verdicts
 from focuskit.errors import OutputError
 from focuskit.io import write_atomically
 
@@ -22,6 +24,7 @@ __all__ = ["pictures_folder", "write_results"]
 _STEM = "focuskit-cull"
 # Up to here the pictures go into the page, which can then be mailed; beyond, it would not open.
 _MOST_INLINE = 500
+_BUFFERED = 500
 _OWN_PICTURE = re.compile(r"([0-9a-f]{16})-(?:photo|overlay|crop)\.(?:jpg|[0-9a-f]{8}\.(part))")
 
 
@@ -31,7 +34,7 @@ class _Group:
 
     title: str
     kind: str
-    records: tuple[dict[str, Any], ...]
+    records: Iterator[dict[str, Any]]
 
 
 def pictures_folder(output: Path) -> Path:
@@ -50,35 +53,30 @@ def pictures_folder(output: Path) -> Path:
     return folder
 
 
-def write_results(
-    output: Path, culled: Culled, records: Sequence[dict[str, Any]], pictures: Path
-) -> Path:
+def write_results(output: Path, verdicts: Verdicts, pictures: Path) -> Path:
     """Write the table, the records and the contact sheet; return the sheet's path.
 
     Earlier results of the same names are replaced, whole or not at all.
 
     Args:
         output: folder to write to.
-        culled: what came out, for the pictures' names.
-        records: one per shot, as `cull_records` gives them.
+        verdicts: of all shots.
         pictures: folder of the pictures, as `pictures_folder` gave it.
 
     Raises:
         OutputError: the folder cannot be written to.
     """
-    stems = {judgement.shot.name: judgement.picture for judgement in culled.judgements}
+    # The largest first: if the disk is full, the earlier run's files are still one set.
     try:
-        page = _page(records, stems, _picture_source(pictures, len(culled.judgements)))
-        _clear(pictures, {str(stem) for stem in stems.values()})
+        _put(output, "html", lambda: _page(verdicts, pictures))
     except OSError as exc:
         raise OutputError(
             f"The pictures in {pictures} cannot be used ({exc.strerror}); repeat the command, or "
             "choose another --output."
         ) from exc
-    # The largest first: if the disk is full, the earlier run's files are still one set.
-    _put(output, "html", page)
-    _put(output, "jsonl", to_jsonl(records))
-    _put(output, "csv", to_csv([flat(record) for record in records]))
+    _put(output, "jsonl", lambda: jsonl_lines(verdicts))
+    _put(output, "csv", lambda: csv_lines(Flat(verdicts)))
+    _clear(pictures, {record["pictures"] for record in verdicts if record.get("pictures")})
     return output / f"{_STEM}.html"
 
 
@@ -100,7 +98,7 @@ def _data_uri(path: Path) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
 
 
-def _page(records: Sequence[dict[str, Any]], stems: dict[str, str | None], source: Any) -> str:
+def _page(verdicts: Verdicts, pictures: Path) -> Iterator[str]:
     environment = Environment(
         loader=PackageLoader("focuskit.review"),
         autoescape=True,
@@ -110,48 +108,48 @@ def _page(records: Sequence[dict[str, Any]], stems: dict[str, str | None], sourc
     )
     environment.filters["shutter"] = _shutter
     environment.filters["clock"] = _clock
+    source = _picture_source(pictures, sum(verdicts.counts.values()))
 
     def picture(record: dict[str, Any], kind: str) -> str:
-        return str(source(f"{stems[record['shot']]}-{kind}.jpg"))
+        return str(source(f"{record['pictures']}-{kind}.jpg"))
 
-    failed = [record for record in records if record["verdict"] == "failed"]
-    return environment.get_template("contact_sheet.html.j2").render(
-        groups=_groups([record for record in records if record["verdict"] != "failed"]),
-        failed=failed,
-        counts={
-            verdict: sum(record["verdict"] == verdict for record in records)
-            for verdict in ("keeper", "reject", "cant-tell", "failed")
-        },
+    stream = environment.get_template("contact_sheet.html.j2").stream(
+        groups=_groups(verdicts),
+        failed=[record for record in verdicts if record["verdict"] == "failed"],
+        counts=verdicts.counts,
         picture=picture,
         version=focuskit.__version__,
     )
+    stream.enable_buffering(_BUFFERED)
+    return stream
 
 
-def _groups(records: Sequence[dict[str, Any]]) -> list[_Group]:
+def _groups(verdicts: Verdicts) -> Iterator[_Group]:
     """Put sets first, in the order of their time and the best frame first, then single shots."""
-    sets: dict[tuple[str, int], list[dict[str, Any]]] = {}
-    singles: list[dict[str, Any]] = []
-    for record in records:
-        place = record["set"]
-        if place:
-            sets.setdefault((place["kind"], place["number"]), []).append(record)
-        else:
-            singles.append(record)
-    groups = [
-        _Group(
-            f"{kind.capitalize()} of {len(members)}",
-            kind,
-            tuple(sorted(members, key=lambda record: (record["set"]["rank"], record["shot"]))),
-        )
-        for (kind, _), members in sorted(sets.items(), key=lambda item: _taken(item[1]))
-    ]
+    sets: dict[tuple[str, int], list[tuple[int, str]]] = defaultdict(list)
+    taken: dict[tuple[str, int], str] = {}
+    singles: list[str] = []
+    for record in verdicts:
+        place, name = record.get("set"), record["shot"]
+        if record["verdict"] == "failed":
+            continue
+        if not place:
+            singles.append(name)
+            continue
+        key = place["kind"], place["number"]
+        sets[key].append((place["rank"], name))
+        at = str(record["exif"]["taken_at"] or "")
+        taken[key] = min(taken.get(key, at), at)
+    for key in sorted(sets, key=lambda key: taken[key]):
+        names = [name for _, name in sorted(sets[key])]
+        yield _Group(f"{key[0].capitalize()} of {len(names)}", key[0], _lazily(verdicts, names))
     if singles:
-        groups.append(_Group("Single shots" if groups else "All shots", "single", tuple(singles)))
-    return groups
+        title = "Single shots" if sets else "All shots"
+        yield _Group(title, "single", _lazily(verdicts, singles))
 
 
-def _taken(members: Sequence[dict[str, Any]]) -> str:
-    return min(str(record["exif"]["taken_at"] or "") for record in members)
+def _lazily(verdicts: Verdicts, names: Sequence[str]) -> Iterator[dict[str, Any]]:
+    return (verdicts.of(name) for name in names)
 
 
 def _clock(taken_at: str | None) -> str:
@@ -164,7 +162,9 @@ def _shutter(exposure_s: float | None) -> str:
     return f"1/{1 / exposure_s:.0f} s" if exposure_s < 0.4 else f"{exposure_s:g} s"
 
 
-def _put(output: Path, suffix: str, text: str) -> None:
+def _put(output: Path, suffix: str, lines: Callable[[], Iterable[str]]) -> None:
     # Names of files may hold bytes that are no text.
-    data = text.encode("utf-8", "surrogateescape")
-    write_atomically(output / f"{_STEM}.{suffix}", lambda: [data], overwrite=True)
+    def content() -> Iterator[bytes]:
+        return (line.encode("utf-8", "surrogateescape") for line in lines())
+
+    write_atomically(output / f"{_STEM}.{suffix}", content, overwrite=True)

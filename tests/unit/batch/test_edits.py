@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from focuskit.color import encoded_gray
 from focuskit.detect import DETECTORS
 from focuskit.io import read_photo
 from focuskit.optics.blind import smallest_resolvable_coc_px, with_edges
+from focuskit.optics.psf import Aperture
 from tests.scenes import blurred, make_scene
 
 WIDTH, HEIGHT = 2100, 80
@@ -42,3 +44,14 @@ def test_the_edges_of_a_large_photo_have_a_say(
     assert np.abs(written - without).max() > 1e-3
     smallest = smallest_resolvable_coc_px(encoded_gray(photo))
     assert made.said["smallest_coc_px"] == round(smallest, 2)
+
+
+def test_a_task_does_not_grow_with_the_library(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number:05d}.jpg" for number in range(10_000)]
+    shots = named([Shot(path.name, path, (path,)) for path in paths])
+    edit = Edit("bokeh", tmp_path / "out", settings=Settings({"aperture": Aperture(blades=7)}))
+
+    task = pickle.dumps((edit, shots[:8]))
+
+    assert len(task) < 8_000
+    assert pickle.loads(task) == (edit, shots[:8])

@@ -16,6 +16,7 @@ from focuskit.batch import sidecars
 from focuskit.batch.culling import Culled
 from focuskit.batch.judge import Judgement
 from focuskit.batch.library import find_shots
+from focuskit.batch.records import cull_records
 from focuskit.batch.sidecars import Written, write_sidecars
 from focuskit.batch.undo import latest_manifest, undo
 from focuskit.cull.decide import Decision, Reason
@@ -53,7 +54,7 @@ def culled(*places: Path, verdict: Any = "reject", score: float = 12.0) -> Culle
 
 
 def write(found: Culled, output: Path, naming: SidecarNaming = SidecarNaming.BOTH) -> Written:
-    return write_sidecars(found, output, detector="lbp", naming=naming)
+    return write_sidecars(cull_records(found, "lbp"), output, naming=naming)
 
 
 @pytest.fixture

@@ -83,7 +83,7 @@ def test_places_that_cannot_be_are_told(
     assert answer.returncode == 3
     assert words in answer.stderr
     assert "Traceback" not in answer.stderr
-    assert not list((tmp_path / "out").glob("*"))
+    assert not results_in(tmp_path / "out")
 
 
 @pytest.mark.parametrize(
