@@ -36,7 +36,6 @@ WORKERS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000)
 
 # Turn by turn, and the best of each: what else the machine does slows all alike.
 _ROUNDS = 3
-_STAGED = 10
 # Fewer would run on threads.
 _RAWS = 48
 _LEAST_FOR_COSTS = 9600
@@ -100,13 +99,10 @@ def bench_batch(bench: Bench) -> tuple[list[Row], dict[str, float]]:
         folder = Path(name)
         jpeg = camera_jpeg()
         judge, shots = _photos(bench, folder, jpeg)
-        rows = _speed(bench, judge, shots)
+        rows, culled = _speed(bench, judge, shots)
         bench.say("Taking one photo's time apart ...")
-        stages = stages_of(judge, shots[:_STAGED])
-        overhead, engine = _overhead(bench, folder)
-        # A worker waits while the coordinator and the others' bookkeeping have the cores.
-        stages["overhead"] = overhead.wall_s * bench.count / overhead.shots
-        rows += engine
+        stages = stages_of(judge, shots, bench.count, culled)
+        rows += _overhead(bench, folder)
         rows += _repeats(bench, folder)
         bench.say("Culling RAWs through previews and through demosaicing ...")
         rows += bench_raw(
@@ -144,7 +140,7 @@ def _photos(bench: Bench, folder: Path, jpeg: bytes) -> tuple[Judge, tuple[Shot,
     return Judge(bench.detector, pictures=pictures), linked(folder / "photos", jpeg, bench.photos)
 
 
-def _speed(bench: Bench, judge: Judge, shots: tuple[Shot, ...]) -> list[Row]:
+def _speed(bench: Bench, judge: Judge, shots: tuple[Shot, ...]) -> tuple[list[Row], Timed]:
     many = bench.count if bench.count > 1 else 2
     runs: dict[str, list[Timed]] = {"decode": [], "many": [], "one": []}
     for turn in range(_ROUNDS):
@@ -152,21 +148,23 @@ def _speed(bench: Bench, judge: Judge, shots: tuple[Shot, ...]) -> list[Row]:
         runs["decode"].append(time_job(decode, shots, bench.count))
         runs["many"].append(time_job(judge, shots, many))
         runs["one"].append(time_job(judge, shots, 1))
-    decode_s, many_s, one_s = (min(run.core_s for run in runs[name]) for name in runs)
-    same_cores_s = many_s if many == bench.count else one_s
+    best = {name: min(each, key=lambda run: run.core_s) for name, each in runs.items()}
+    culled = best["many" if many == bench.count else "one"]
     started = time.perf_counter()
-    decide_all(runs["many"][0].outcomes)
-    cull_s = same_cores_s + (time.perf_counter() - started) / len(shots)
-    return [
-        _row("cv2.imdecode of a 24 MP JPEG", decode_s * 1000, "ms/photo/core"),
+    decide_all(culled.outcomes)
+    cull_s = culled.core_s + (time.perf_counter() - started) / len(shots)
+    scaling = best["one"].core_s / best["many"].core_s * many
+    rows = [
+        _row("cv2.imdecode of a 24 MP JPEG", best["decode"].core_s * 1000, "ms/photo/core"),
         _row("cull of a 24 MP JPEG", cull_s * 1000, "ms/photo/core"),
-        _row("cull / cv2.imdecode", cull_s / decode_s),
-        _row(f"scaling from 1 to {many} workers", one_s / many_s * many, "×"),
-        _row("peak memory of a worker", max(run.peak_mb or 0 for run in runs["many"]), "MB"),
+        _row("cull / cv2.imdecode", cull_s / best["decode"].core_s),
+        _row(f"scaling from 1 to {many} workers", scaling, "×"),
+        _row("peak memory of a worker", culled.peak_mb, "MB"),
     ]
+    return rows, culled
 
 
-def _overhead(bench: Bench, folder: Path) -> tuple[Overhead, list[Row]]:
+def _overhead(bench: Bench, folder: Path) -> list[Row]:
     bench.say(f"Running {bench.shots} shots with nothing to do ...")
     tiny = noop_library(folder / "tiny", max(bench.shots, bench.many))
     crew = Crew(bench.workers)
@@ -186,7 +184,7 @@ def _overhead(bench: Bench, folder: Path) -> tuple[Overhead, list[Row]]:
         ),
         _row(f"peak memory of the coordinator after {many.shots} shots", many.peak_mb, "MB"),
     ]
-    return run, rows
+    return rows
 
 
 def _noop(shots: tuple[Shot, ...], folder: Path, crew: Crew, *, repeat: bool) -> Overhead:

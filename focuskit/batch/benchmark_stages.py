@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import cProfile
 import pstats
-import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
-
+from focuskit.batch.benchmark import Timed, time_job
 from focuskit.batch.judge import Judge
 from focuskit.batch.library import Shot
 from focuskit.batch.looking import find_subject, measure_best
@@ -20,9 +19,7 @@ from focuskit.cull.views import view_of
 from focuskit.detect import detect_at
 from focuskit.io import Frame, open_frame
 
-__all__ = ["STAGES", "stages_of"]
-
-_WARM = 2
+__all__ = ["STAGES", "Staged", "stages_of"]
 
 STAGES: dict[str, tuple[Callable[..., Any], ...]] = {
     "decode": (open_frame,),
@@ -39,40 +36,55 @@ STAGES: dict[str, tuple[Callable[..., Any], ...]] = {
 _INSIDE = {"measure": "faces"}
 
 
-def stages_of(judge: Judge, shots: Sequence[Shot]) -> dict[str, float]:
-    """Return the mean time in s of each part of judging a photo, on one core, without workers.
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """Judges a shot and tells what each part took, in s; picklable.
+
+    Attributes:
+        judge: with a folder for pictures.
+    """
+
+    judge: Judge
+
+    def __call__(self, shot: Shot) -> dict[str, float]:
+        """Return the seconds of each of STAGES, and of what belongs to none as "rest"."""
+        profile = cProfile.Profile()
+        profile.runcall(self.judge, shot)
+        found = _cumulative(profile)
+        parts = {
+            name: sum(found.get(_place(function), 0.0) for function in functions)
+            for name, functions in STAGES.items()
+        }
+        for outer, inner in _INSIDE.items():
+            parts[outer] -= parts[inner]
+        parts["rest"] = found[_place(Judge.__call__)] - sum(parts.values())
+        return parts
+
+
+def stages_of(judge: Judge, shots: Sequence[Shot], workers: int, timed: Timed) -> dict[str, float]:
+    """Return the mean core time in s of each part of culling a photo, in busy workers.
 
     The parts are measured under a profiler, which slows all of them a little; they are scaled so
-    that they add up to the time without it. What belongs to no part is called "rest".
+    that they add up to the time without it. What workers and coordinator take besides is called
+    "overhead".
 
     Args:
         judge: with a folder for pictures.
-        shots: photos, three at least; the first two only warm up.
+        shots: the photos of `timed`.
+        workers: worker processes.
+        timed: what the judge costs without the profiler.
+
+    Raises:
+        BatchError: a photo failed.
     """
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        for shot in shots[:_WARM]:
-            judge(shot)
-        profile, alone_s = cProfile.Profile(), 0.0
-        for shot in shots[_WARM:]:
-            profile.runcall(judge, shot)
-            started = time.perf_counter()
-            judge(shot)
-            alone_s += time.perf_counter() - started
-    finally:
-        cv2.setNumThreads(threads)
-    count = len(shots) - _WARM
-    found = _cumulative(profile)
-    whole_s = found[_place(Judge.__call__)]
-    parts = {
-        name: sum(found.get(_place(function), 0.0) for function in functions)
-        for name, functions in STAGES.items()
-    }
-    for outer, inner in _INSIDE.items():
-        parts[outer] -= parts[inner]
-    parts["rest"] = whole_s - sum(parts.values())
-    return {name: value / whole_s * alone_s / count for name, value in parts.items()}
+    found = time_job(Staged(judge), shots, workers).outcomes
+    # The first photos of a worker pay for loading everything.
+    warm = found[len(found) // 3 :]
+    means = {name: sum(each[name] for each in warm) / len(warm) for name in warm[0]}
+    photo_s = sum(timed.photo_s) / len(timed.photo_s)
+    scale = photo_s / sum(means.values())
+    parts = {name: value * scale for name, value in means.items()}
+    return {**parts, "overhead": max(0.0, timed.core_s - photo_s)}
 
 
 _Place = tuple[str, int, str]

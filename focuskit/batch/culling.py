@@ -22,6 +22,9 @@ from focuskit.cull.sets import Fingerprint, find_duplicates, find_sets, parts_of
 __all__ = ["Culled", "Way", "cull_library", "decide_all", "decide_alone", "judge_library"]
 __all__ += ["judge_step"]
 
+# Seven kilobytes each; beyond that they are read back.
+_HELD = 10_000
+
 JUDGE = "judge"
 """Name of the step whose rows hold what was measured."""
 
@@ -117,19 +120,24 @@ def _judged_parts(library: Library, judge: Judge, way: Way) -> Iterator[_Part]:
 
 
 class _Judged:
-    """Judgements that lie in the catalog; here is only what tells which belong together."""
+    """Judgements that lie in the catalog; here are a few, and what tells which belong together."""
 
     def __init__(self, step: Step[Judgement], catalog: Catalog) -> None:
         self._step = step
         self._catalog = catalog
         self._shots: list[Shot] = []
+        self._held: dict[int, Judgement] = {}
         self.lights: list[Fingerprint] = []
 
     def add(self, shot: Shot, judgement: Judgement) -> None:
+        if len(self._held) < _HELD:
+            self._held[len(self._shots)] = judgement
         self._shots.append(shot)
         self.lights.append(replace(judgement.fingerprint, view=None, detail=None))
 
     def of(self, index: int) -> Judgement:
+        if index in self._held:
+            return self._held.pop(index)
         shot = self._shots[index]
         text = self._catalog.outcome(shot.name, self._step.name)
         if text is None:

@@ -21,6 +21,7 @@ from focuskit.cull.views import View, view_of
 from focuskit.detect import DETECTORS, LIBRARY_DETECTOR, detect_at, open_detector
 from focuskit.errors import InputError, OutputError
 from focuskit.io import RAW_SUFFIXES, Frame, open_frame
+from focuskit.io.marks import Marks, read_embedded_marks
 from focuskit.photo import DecodedFrom, Exif, Photo
 
 __all__ = ["Judge", "Judgement"]
@@ -50,6 +51,7 @@ class Judgement:
         picture: stem of the thumbnail files below the folder of pictures, or None.
         unreadable: what is wrong with files of the shot that came before the one judged.
         strangers: why files of the shot seem to be of another one.
+        marks: what people said inside each of its files, in their order.
         compared: numbers taken where all frames of its burst show the same thing, or None.
         not_compared: why there are none, if the burst's other frames have them.
     """
@@ -66,6 +68,7 @@ class Judgement:
     picture: str | None = None
     unreadable: tuple[str, ...] = ()
     strangers: tuple[str, ...] = ()
+    marks: tuple[Marks, ...] = ()
     compared: Measures | None = None
     not_compared: str = ""
 
@@ -126,6 +129,7 @@ class Judge:
             decoded_from=frame.decoded_from,
             picture=picture,
             unreadable=unreadable,
+            marks=tuple(map(read_embedded_marks, shot.files)),
             strangers=strangers(shot, photo),
         )
 

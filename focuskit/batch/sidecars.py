@@ -45,10 +45,17 @@ class Written:
     manifest: Path | None
 
 
-def marks_of(files: Sequence[Path], folders: Folders) -> tuple[Marks, list[str]]:
+def marks_of(
+    files: Sequence[Path], folders: Folders, inside: Sequence[Marks] | None = None
+) -> tuple[Marks, list[str]]:
     """Return what people said about a shot, and what is wrong with sidecars that may say more.
 
     Sidecars come before what is inside the photos, and judgements before colours.
+
+    Args:
+        files: of the shot.
+        folders: where they lie.
+        inside: what the files themselves hold, in their order; None to read it.
     """
     said: list[Marks] = []
     troubles: list[str] = []
@@ -58,7 +65,7 @@ def marks_of(files: Sequence[Path], folders: Folders) -> tuple[Marks, list[str]]
                 said.append(read_sidecar_marks(path))
             except SidecarConflictError as exc:
                 troubles.append(str(exc))
-    said += [read_embedded_marks(file) for file in files]
+    said += map(read_embedded_marks, files) if inside is None else inside
     judged = [marks for marks in said if marks.judged] or [marks for marks in said if marks]
     return (judged[0] if judged else Marks()), troubles
 
@@ -68,7 +75,12 @@ def with_marks(culled: Culled, folders: Folders | None = None) -> Culled:
     folders = folders or Folders()
     decisions = []
     for judgement, decision in zip(culled.judgements, culled.decisions, strict=True):
-        marks, troubles = marks_of(judgement.shot.files, folders)
+        files = judgement.shot.files
+        # A copy that was known by its content has another name.
+        inside = [
+            replace(marks, source=file) for marks, file in zip(judgement.marks, files, strict=False)
+        ]
+        marks, troubles = marks_of(files, folders, inside)
         added = [Reason(UNREADABLE, text) for text in troubles]
         if marks:
             source = marks.source.name if marks.source else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 __all__ = ["csv_lines", "jsonl_lines", "to_csv", "to_json"]
@@ -16,13 +16,16 @@ def to_csv(rows: Iterable[Mapping[str, Any]]) -> str:
     return "".join(csv_lines(rows))
 
 
-def csv_lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+def csv_lines(
+    rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None = None
+) -> Iterator[str]:
     """Yield the same line by line, never holding more than one row.
 
     Args:
-        rows: iterated twice.
+        rows: iterated twice without `columns`.
+        columns: every key that there is.
     """
-    columns = list(dict.fromkeys(key for row in rows for key in row))
+    columns = columns or list(dict.fromkeys(key for row in rows for key in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()

@@ -14,7 +14,7 @@ from focuskit.batch.library import Library, Problem
 from focuskit.batch.recipe import Recipe
 from focuskit.batch.records import Record, cull_records, problem_record
 from focuskit.batch.sidecars import with_marks
-from focuskit.batch.tables import to_json
+from focuskit.batch.tables import jsonl_lines, to_json
 from focuskit.batch.versions import parameters_version
 
 __all__ = ["VERDICTS", "Verdicts", "cull_into"]
@@ -50,13 +50,22 @@ class Verdicts:
         for problem in self.problems:
             yield problem_record(problem)
 
+    def lines(self) -> Iterator[str]:
+        """Yield the same as lines of JSON."""
+        for name in self._names:
+            yield self._text(name) + "\n"
+        yield from jsonl_lines(map(problem_record, self.problems))
+
     def of(self, name: str) -> Record:
         """Return the record of a shot that has a verdict."""
+        record: Record = json.loads(self._text(name))
+        return record
+
+    def _text(self, name: str) -> str:
         text = self._catalog.outcome(name, VERDICTS)
         if text is None:
             raise KeyError(name)
-        record: Record = json.loads(text)
-        return record
+        return text
 
 
 def cull_into(

@@ -60,7 +60,7 @@ def print_rows(
 
     Args:
         records: nested, for JSON.
-        rows: flat, for CSV and tables; iterated twice.
+        rows: flat, for CSV, which iterates twice, and tables.
         columns: what the table shows.
         how: the format.
     """
@@ -200,20 +200,18 @@ def output_folder(folder: Path, inputs: Sequence[Path], *, make: bool = True) ->
 
 
 def _print_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
-    widths = [len(column) for column in columns]
+    shown = [list(columns)]
     numeric = [True for _ in columns]
     for row in rows:
         values = [row.get(column) for column in columns]
-        widths = [
-            max(width, len(_cell(value))) for width, value in zip(widths, values, strict=True)
-        ]
+        shown.append([_cell(value) for value in values])
         numeric = [
             so_far and isinstance(value, int | float | None)
             for so_far, value in zip(numeric, values, strict=True)
         ]
-    _print_line(columns, widths, numeric)
-    for row in rows:
-        _print_line([_cell(row.get(column)) for column in columns], widths, numeric)
+    widths = [max(len(line[index]) for line in shown) for index in range(len(columns))]
+    for line in shown:
+        _print_line(line, widths, numeric)
 
 
 def _print_line(cells: Sequence[str], widths: Sequence[int], numeric: Sequence[bool]) -> None:

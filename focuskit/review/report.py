@@ -13,8 +13,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import focuskit
-from focuskit.batch.records import Flat
-from focuskit.batch.tables import csv_lines, jsonl_lines
+from focuskit.batch.records import Flat, flat, problem_record
+from focuskit.batch.tables import csv_lines
 from focuskit.batch.verdicts import Verdicts
 from focuskit.errors import OutputError
 from focuskit.io import write_atomically
@@ -35,6 +35,43 @@ class _Group:
     title: str
     kind: str
     records: Iterator[dict[str, Any]]
+
+
+@dataclass(slots=True)
+class _Survey:
+    """What has to be known of all records before the first can be written.
+
+    Attributes:
+        sets: (rank, name) of the shots in each set.
+        taken: when the first shot of each set was taken, as text.
+        singles: names of the other shots.
+        pictures: stems of the pictures that are shown.
+        columns: of the table.
+    """
+
+    sets: dict[tuple[str, int], list[tuple[int, str]]]
+    taken: dict[tuple[str, int], str]
+    singles: list[str]
+    pictures: set[str]
+    columns: dict[str, None]
+
+
+def _survey(verdicts: Verdicts) -> _Survey:
+    found = _Survey(defaultdict(list), {}, [], set(), {})
+    for record in verdicts:
+        found.columns |= dict.fromkeys(flat(record))
+        if record["verdict"] == "failed":
+            continue
+        found.pictures.add(str(record["pictures"]))
+        place, name = record["set"], record["shot"]
+        if not place:
+            found.singles.append(name)
+            continue
+        key = place["kind"], place["number"]
+        found.sets[key].append((place["rank"], name))
+        at = str(record["exif"]["taken_at"] or "")
+        found.taken[key] = min(found.taken.get(key, at), at)
+    return found
 
 
 def pictures_folder(output: Path) -> Path:
@@ -66,17 +103,18 @@ def write_results(output: Path, verdicts: Verdicts, pictures: Path) -> Path:
     Raises:
         OutputError: the folder cannot be written to.
     """
+    found = _survey(verdicts)
     # The largest first: if the disk is full, the earlier run's files are still one set.
     try:
-        _put(output, "html", lambda: _page(verdicts, pictures))
+        _put(output, "html", lambda: _page(verdicts, found, pictures))
     except OSError as exc:
         raise OutputError(
             f"The pictures in {pictures} cannot be used ({exc.strerror}); repeat the command, or "
             "choose another --output."
         ) from exc
-    _put(output, "jsonl", lambda: jsonl_lines(verdicts))
-    _put(output, "csv", lambda: csv_lines(Flat(verdicts)))
-    _clear(pictures, {record["pictures"] for record in verdicts if record.get("pictures")})
+    _put(output, "jsonl", verdicts.lines)
+    _put(output, "csv", lambda: csv_lines(Flat(verdicts), list(found.columns)))
+    _clear(pictures, found.pictures)
     return output / f"{_STEM}.html"
 
 
@@ -98,7 +136,7 @@ def _data_uri(path: Path) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
 
 
-def _page(verdicts: Verdicts, pictures: Path) -> Iterator[str]:
+def _page(verdicts: Verdicts, found: _Survey, pictures: Path) -> Iterator[str]:
     environment = Environment(
         loader=PackageLoader("focuskit.review"),
         autoescape=True,
@@ -114,8 +152,8 @@ def _page(verdicts: Verdicts, pictures: Path) -> Iterator[str]:
         return str(source(f"{record['pictures']}-{kind}.jpg"))
 
     stream = environment.get_template("contact_sheet.html.j2").stream(
-        groups=_groups(verdicts),
-        failed=[record for record in verdicts if record["verdict"] == "failed"],
+        groups=_groups(verdicts, found),
+        failed=[problem_record(problem) for problem in verdicts.problems],
         counts=verdicts.counts,
         picture=picture,
         version=focuskit.__version__,
@@ -124,28 +162,14 @@ def _page(verdicts: Verdicts, pictures: Path) -> Iterator[str]:
     return stream
 
 
-def _groups(verdicts: Verdicts) -> Iterator[_Group]:
+def _groups(verdicts: Verdicts, found: _Survey) -> Iterator[_Group]:
     """Put sets first, in the order of their time and the best frame first, then single shots."""
-    sets: dict[tuple[str, int], list[tuple[int, str]]] = defaultdict(list)
-    taken: dict[tuple[str, int], str] = {}
-    singles: list[str] = []
-    for record in verdicts:
-        place, name = record.get("set"), record["shot"]
-        if record["verdict"] == "failed":
-            continue
-        if not place:
-            singles.append(name)
-            continue
-        key = place["kind"], place["number"]
-        sets[key].append((place["rank"], name))
-        at = str(record["exif"]["taken_at"] or "")
-        taken[key] = min(taken.get(key, at), at)
-    for key in sorted(sets, key=lambda key: taken[key]):
-        names = [name for _, name in sorted(sets[key])]
+    for key in sorted(found.sets, key=lambda key: found.taken[key]):
+        names = [name for _, name in sorted(found.sets[key])]
         yield _Group(f"{key[0].capitalize()} of {len(names)}", key[0], _lazily(verdicts, names))
-    if singles:
-        title = "Single shots" if sets else "All shots"
-        yield _Group(title, "single", _lazily(verdicts, singles))
+    if found.singles:
+        title = "Single shots" if found.sets else "All shots"
+        yield _Group(title, "single", _lazily(verdicts, found.singles))
 
 
 def _lazily(verdicts: Verdicts, names: Sequence[str]) -> Iterator[dict[str, Any]]:

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from focuskit.batch.benchmark import time_job
 from focuskit.batch.benchmark_engine import Sleep, check_model, noop_library, time_noop
 from focuskit.batch.benchmark_finished import finished_library, repeat_cull
 from focuskit.batch.benchmark_raw import camera_raw, with_previews
@@ -131,15 +132,19 @@ def test_the_command_says_so_too(tmp_path: Path) -> None:
 def test_the_parts_of_a_photo_are_all_of_it(tmp_path: Path) -> None:
     pictures = tmp_path / "pictures"
     pictures.mkdir()
-    threads = cv2.getNumThreads()
+    shots = _shots(tmp_path, 6)
+    judge = Judge(pictures=pictures)
+    timed = time_job(judge, shots, 1)
 
-    stages = stages_of(Judge(pictures=pictures), _shots(tmp_path, 4))
+    stages = stages_of(judge, shots, 1, timed)
 
-    assert list(stages) == [*STAGES, "rest"]
+    assert list(stages) == [*STAGES, "rest", "overhead"]
     # Every part was seen: a function that is not called any more would have none.
-    assert all(seconds > 0 for seconds in stages.values())
-    assert stages["rest"] < 0.5 * sum(stages.values())
-    assert cv2.getNumThreads() == threads
+    assert all(stages[name] > 0 for name in STAGES)
+    assert 0 < stages["rest"] < 0.5 * sum(stages.values())
+    assert sum(stages.values()) == pytest.approx(
+        max(timed.core_s, sum(timed.photo_s) / len(timed.photo_s))
+    )
 
 
 def test_pictures_are_small_and_transparent() -> None:
