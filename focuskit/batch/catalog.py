@@ -219,8 +219,11 @@ class Catalog:
 
 def _connected(path: Path, *, write: bool) -> sqlite3.Connection:
     if not write:
-        uri = f"{path.absolute().as_uri()}?mode=ro"
+        # Opened to write even so: who only reads leaves the journal's files behind.
+        mode = "rw" if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK) else "ro"
+        uri = f"{path.absolute().as_uri()}?mode={mode}"
         connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_S, isolation_level=None)
+        connection.execute("PRAGMA query_only = ON")
     else:
         connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
     found = int(connection.execute("PRAGMA user_version").fetchone()[0])

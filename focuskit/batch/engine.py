@@ -172,9 +172,9 @@ def _run_shots() -> Run:
 def left_to_do(
     step: Step[Any], shots: Sequence[Shot], catalog: Catalog, *, retry: bool = False
 ) -> list[Shot]:
-    """Return the shots that `run_step` would work on."""
+    """Return the shots that `run_step` would work on; writes nothing."""
     remembered = _remembered(step, shots, catalog, retry=retry)
-    return [shot for shot in shots if shot.name not in remembered]
+    return [shot for shot in shots if _usable(step, shot, catalog, remembered) is None]
 
 
 @contextmanager
@@ -247,14 +247,13 @@ def _remembered(
     return found
 
 
-def _recall(
+def _usable(
     step: Step[R], shot: Shot, catalog: Catalog, remembered: dict[str, Row]
 ) -> Found[R] | None:
+    """Return what the catalog knows of a shot, if it is whole and all that it tells of is there."""
     row = remembered.get(shot.name)
-    if row is None:
-        return None
-    text = catalog.outcome(row.shot, step.name)
-    if text is None:
+    text = None if row is None else catalog.outcome(row.shot, step.name)
+    if row is None or text is None:
         return None
     try:
         found = _found(step, shot, row.state, text)
@@ -263,9 +262,18 @@ def _recall(
         return None
     if not isinstance(found.result, Problem) and not step.there(found.result):
         return None
-    if row.shot != shot.name or not same_files(row.key, shot):
-        # Moved or touched: next time a glance at size and time will do.
-        catalog.put([_row(step, shot, key_of(shot), found.result)])
+    return found
+
+
+def _recall(
+    step: Step[R], shot: Shot, catalog: Catalog, remembered: dict[str, Row]
+) -> Found[R] | None:
+    found = _usable(step, shot, catalog, remembered)
+    if found is not None:
+        row = remembered[shot.name]
+        if row.shot != shot.name or not same_files(row.key, shot):
+            # Moved or touched: next time a glance at size and time will do.
+            catalog.put([_row(step, shot, key_of(shot), found.result)])
     return found
 
 

@@ -15,6 +15,7 @@ from focuskit.cli._options import (
     DetectorOption,
     Device,
     DeviceOption,
+    DryRunOption,
     Format,
     FormatOption,
     MaxMegapixelsOption,
@@ -74,6 +75,7 @@ def cull(
     overwrite_ratings: OverwriteRatingsOption = False,
     subject: SubjectOption = None,
     use: UseOption = None,
+    dry_run: DryRunOption = False,
 ) -> None:
     """Sort a library into keepers, rejects and can't-tell, with reasons.
 
@@ -97,7 +99,39 @@ def cull(
         chosen = chosen.for_use(use.value)
     xmp = Xmp(write_xmp, sidecar, overwrite_ratings)
     box = subject_box(subject)
+    if dry_run:
+        _plan(chosen, which, output, crew, output_format, box)
+        return
     cull_with(chosen, which, output, crew, max_megapixels, output_format, xmp, box)
+
+
+def _plan(
+    recipe: Recipe,
+    which: Which,
+    output: Path,
+    options: CrewOptions,
+    output_format: Format,
+    subject: Box | None,
+) -> None:
+    """Print which shots a cull would look at, and which it knows."""
+    from focuskit.batch.culling import judge_step
+    from focuskit.batch.engine import left_to_do
+    from focuskit.batch.judge import Judge
+    from focuskit.batch.opening import opened
+    from focuskit.review.report import pictures_place
+
+    found = which.shots()
+    step = judge_step(Judge(recipe.detector, pictures=pictures_place(output), subject=subject))
+    with opened(output, write=False) as catalog:
+        left = left_to_do(step, found.shots, catalog, retry=options.retry_failed)
+    todo = {shot.name for shot in left}
+    rows = [
+        {"shot": shot.name, "would": "judge" if shot.name in todo else "know"}
+        for shot in found.shots
+    ]
+    print_rows(rows, rows, ("shot", "would"), output_format)
+    report_problems(found.problems)
+    say(f"Nothing was done; {len(todo)} of {len(rows)} shots would be judged.")
 
 
 def cull_with(

@@ -19,7 +19,7 @@ from focuskit.batch.verdicts import Verdicts
 from focuskit.errors import OutputError
 from focuskit.io import write_atomically
 
-__all__ = ["pictures_folder", "write_results"]
+__all__ = ["pictures_folder", "pictures_place", "write_results"]
 
 _STEM = "focuskit-cull"
 # Up to here the pictures go into the page, which can then be mailed; beyond, it would not open.
@@ -74,13 +74,18 @@ def _survey(verdicts: Verdicts) -> _Survey:
     return found
 
 
+def pictures_place(output: Path) -> Path:
+    """Return where an output folder keeps thumbnails."""
+    return output / f"{_STEM}-pictures"
+
+
 def pictures_folder(output: Path) -> Path:
     """Make the folder below an output folder that keeps thumbnails, and return it.
 
     Raises:
         OutputError: it cannot be made.
     """
-    folder = output / f"{_STEM}-pictures"
+    folder = pictures_place(output)
     try:
         folder.mkdir(exist_ok=True)
     except OSError as exc:

@@ -40,6 +40,8 @@ def test_info_counts_what_is_done_and_what_failed(focuskit: Run, out: Path) -> N
     assert counts[("judge", "done")] == 3
     assert counts[("judge", "failed")] == 1
     assert counts[("cull", "done")] == 3
+    # Looking leaves nothing of SQLite's behind.
+    assert not list(out.glob("focuskit.catalog-*"))
 
 
 def test_exports_hold_the_verdicts_of_the_run(focuskit: Run, out: Path, tmp_path: Path) -> None:
@@ -114,3 +116,20 @@ def test_a_folder_without_a_catalog_is_a_sentence(focuskit: Run, tmp_path: Path)
         assert answer.returncode == 1
         assert "There is no catalog at" in answer.stderr
         assert "Traceback" not in answer.stderr
+
+
+def test_a_dry_run_tells_what_is_left_and_does_nothing(
+    focuskit: Run, library: Path, out: Path, tmp_path: Path
+) -> None:
+    shutil.copy(SAMPLES / "IMG_0011.jpg", library / "new.jpg")
+    before = {file: file.stat().st_mtime_ns for file in out.rglob("*.jpg")}
+
+    first = focuskit("cull", library, "-o", tmp_path / "none", "--dry-run", "-f", "json")
+    again = focuskit("cull", library, "-o", out, "--dry-run", "-f", "json")
+
+    assert {row["would"] for row in json.loads(first.stdout)} == {"judge"}
+    would = {row["shot"]: row["would"] for row in json.loads(again.stdout)}
+    assert would == dict.fromkeys([*NAMES, "broken.jpg"], "know") | {"new.jpg": "judge"}
+    assert first.returncode == again.returncode == 0
+    assert not (tmp_path / "none").exists()
+    assert {file: file.stat().st_mtime_ns for file in out.rglob("*.jpg")} == before
