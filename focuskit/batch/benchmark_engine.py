@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from focuskit.batch import runner
 from focuskit.batch.benchmark import peak_mb
 from focuskit.batch.catalog import CATALOG_NAME, Catalog
 from focuskit.batch.crew import Crew
 from focuskit.batch.engine import Step, run_step
 from focuskit.batch.library import Shot, find_shots
+from focuskit.batch.runner import TASKS_IN_FLIGHT_PER_WORKER, batch_size
 from focuskit.batch.simulation import Costs, Simulated, simulate
 
 __all__ = ["Overhead", "check_model", "measure_costs", "model_rows", "noop_library", "time_noop"]
@@ -138,19 +138,19 @@ def measure_costs(folder: Path, photo_s: Sequence[float], many: Sequence[Shot]) 
     few = time_noop(many[:_FEW], folder / "few", crew, repeat=False)
     lot = time_noop(many[:_MANY], folder / "lot", crew, repeat=False)
     # As many tasks in both, of eight shots and of thirty-two: what differs is due to the shots.
-    tasks = _FEW / _batch_size(_FEW)
+    tasks = _FEW / batch_size(_FEW)
     row_s = max(0.0, (lot.coordinator_s - few.coordinator_s) / (_MANY - _FEW))
     few_s, lot_s = few.wall_s - few.first_s, lot.wall_s - lot.first_s
     # One worker has no time to spare here: what it takes for a shot is what passes.
     worker_shot_s = max(0.0, (lot_s - few_s) / (_MANY - _FEW))
     return Costs(
         tuple(photo_s),
-        task_s=max(0.0, few.coordinator_s / tasks - row_s * _batch_size(_FEW)),
+        task_s=max(0.0, few.coordinator_s / tasks - row_s * batch_size(_FEW)),
         row_s=row_s,
-        worker_task_s=max(0.0, few_s / tasks - worker_shot_s * _batch_size(_FEW)),
+        worker_task_s=max(0.0, few_s / tasks - worker_shot_s * batch_size(_FEW)),
         worker_shot_s=worker_shot_s,
-        per_task=_batch_size(_MANY),
-        in_flight=runner._TASKS_IN_FLIGHT_PER_WORKER,
+        per_task=batch_size(_MANY),
+        in_flight=TASKS_IN_FLIGHT_PER_WORKER,
     )
 
 
@@ -168,7 +168,7 @@ def check_model(
         counts: of workers.
     """
     sleep, some = Sleep(*_SLEEPS_S), shots[:_SLEEPING_SHOTS]
-    per_task = _batch_size(len(some))
+    per_task = batch_size(len(some))
     asleep = replace(costs, photo_s=tuple(sleep.seconds(shot) for shot in some), per_task=per_task)
     found: list[tuple[float, Simulated]] = []
     for count in counts:
@@ -197,8 +197,3 @@ def model_rows(costs: Costs, shots: int, counts: Sequence[int]) -> list[dict[str
             }
         )
     return rows
-
-
-def _batch_size(shots: int) -> int:
-    most = max(shots // runner._TASKS_PER_RUN, runner._LEAST_BATCH)
-    return min(most, runner._MOST_BATCH)

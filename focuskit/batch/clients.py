@@ -14,7 +14,7 @@ from distributed import Client, LocalCluster
 
 import focuskit
 from focuskit.batch.crew import Crew
-from focuskit.batch.worker import Ready
+from focuskit.batch.worker import Ready, versions
 from focuskit.errors import BatchError, FocuskitError
 
 __all__ = ["connected"]
@@ -59,7 +59,7 @@ def connected(crew: Crew, ready: Ready, *, shots: int, processes: bool) -> Itera
     _silence()
     if crew.scheduler is not None:
         with _remote(crew.scheduler) as client:
-            _check_versions(client, crew.scheduler)
+            _check_workers(client, crew.scheduler)
             _make_ready(client, ready)
             yield client
         return
@@ -117,6 +117,11 @@ def _cluster(crew: Crew, workers: int, *, processes: bool) -> LocalCluster:
 
 @contextmanager
 def _remote(address: str) -> Iterator[Client]:
+    if address.startswith("tls://") and not dask.config.get("distributed.comm.tls.client.cert"):
+        raise BatchError(
+            f"{address} is an encrypted connection, and dask has no certificate for it: set "
+            "distributed.comm.tls in dask's configuration, see docs/cluster.md."
+        )
     try:
         client = Client(address, timeout=_CONNECT_S, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as exc:
@@ -128,10 +133,11 @@ def _remote(address: str) -> Iterator[Client]:
         yield client
 
 
-def _check_versions(client: Client, address: str) -> None:
+def _check_workers(client: Client, address: str) -> None:
     try:
         client.wait_for_workers(1, timeout=_CONNECT_S)
-        theirs = client.run(_versions)
+        # Anything of ours: whether they have it at all.
+        client.run(versions)
     except TimeoutError as exc:
         raise BatchError(
             f"The scheduler at {address} has no workers; start some with `dask worker {address}`."
@@ -141,32 +147,6 @@ def _check_versions(client: Client, address: str) -> None:
             f"The workers of {address} have no {exc.name}; install focuskit "
             f"{focuskit.__version__} there, in the environment that runs `dask worker`."
         ) from exc
-    ours = _versions()
-    other = [
-        f"{worker} has {name} {found[name]} instead of {wanted}"
-        for worker, found in theirs.items()
-        for name, wanted in ours.items()
-        if found[name] != wanted
-    ]
-    if other:
-        raise BatchError(
-            f"Versions differ: {'; '.join(other[:4])}{'; ...' if len(other) > 4 else ''}. Install "
-            "the same ones, or results would depend on which machine looked at a photo."
-        )
-
-
-def _versions() -> dict[str, str]:
-    import platform
-    from importlib.metadata import version
-
-    import focuskit
-
-    python = ".".join(platform.python_version_tuple()[:2])
-    return {
-        "focuskit": focuskit.__version__,
-        "distributed": version("distributed"),
-        "python": python,
-    }
 
 
 def _make_ready(client: Client, ready: Ready) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 from focuskit.check import check_range
 from focuskit.errors import InputError, RangeError
 
-__all__ = ["Crew", "PathMap", "cores", "memory_gib"]
+__all__ = ["Crew", "PathMap", "cores", "memory_gib", "parse_resources"]
 
 T = TypeVar("T")
 
@@ -81,6 +81,8 @@ class Crew:
         nice: added to the niceness of workers, 0 to 19.
         scheduler: address of a dask scheduler, None for this machine alone.
         path_map: how its workers call folders of this machine.
+        resources: what a worker of the cluster has to have free for a task, by dask's names for it,
+            such as ("GPU", 1.0).
 
     Raises:
         RangeError: a number makes no sense.
@@ -92,6 +94,7 @@ class Crew:
     nice: int = 0
     scheduler: str | None = None
     path_map: PathMap = PathMap()
+    resources: tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
         if self.workers is not None:
@@ -116,6 +119,25 @@ class Crew:
                 f"GiB that this machine can spare; at most {fit} fit (--workers, --memory)."
             )
         return self.workers
+
+
+def parse_resources(texts: Sequence[str]) -> tuple[tuple[str, float], ...]:
+    """Read NAME=AMOUNT pairs, as `dask worker --resources` takes them.
+
+    Raises:
+        InputError: a text is not that.
+    """
+    found = []
+    for text in texts:
+        name, _, amount = text.partition("=")
+        try:
+            found.append((name, float(amount)))
+        except ValueError as exc:
+            raise InputError(
+                f"{text!r} is no resource; write NAME=AMOUNT, such as GPU=1, as the workers were "
+                "started with."
+            ) from exc
+    return tuple(found)
 
 
 def _translated(value: Any, pairs: tuple[tuple[str, str], ...]) -> Any:

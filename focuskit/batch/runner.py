@@ -16,7 +16,7 @@ from focuskit.batch.library import Problem, Shot
 from focuskit.batch.worker import Outcome, Ready, run_batch
 from focuskit.errors import BatchError
 
-__all__ = ["run_shots"]
+__all__ = ["TASKS_IN_FLIGHT_PER_WORKER", "batch_size", "run_shots"]
 
 R = TypeVar("R")
 Batch = tuple[Shot, ...]
@@ -26,7 +26,9 @@ _FEW_SHOTS = 32
 _LEAST_BATCH, _MOST_BATCH = 8, 32
 # With fewer tasks than that the last ones keep one worker busy and the others waiting.
 _TASKS_PER_RUN = 300
-_TASKS_IN_FLIGHT_PER_WORKER = 3
+TASKS_IN_FLIGHT_PER_WORKER = 3
+"""Tasks that a worker has before it, so that it need not wait for the next."""
+
 # How long a scheduler or all workers may be gone.
 _PATIENCE_S, _PAUSE_S = 300.0, 2.0
 _COUNT_EVERY_S = 5.0
@@ -62,7 +64,7 @@ def run_shots(
         return
     there = crew.path_map.there(job)
     processes = len(shots) > _FEW_SHOTS
-    size = min(max(len(shots) // _TASKS_PER_RUN, _LEAST_BATCH), _MOST_BATCH) if processes else 1
+    size = batch_size(len(shots)) if processes else 1
     todo = deque(tuple(shots[i : i + size]) for i in range(0, len(shots), size))
     patience = _Patience(crew)
     while todo:
@@ -77,6 +79,11 @@ def run_shots(
             patience.wait(exc)
         if stop():
             return
+
+
+def batch_size(shots: int) -> int:
+    """Return how many shots a task carries, in a run of so many."""
+    return min(max(shots // _TASKS_PER_RUN, _LEAST_BATCH), _MOST_BATCH)
 
 
 class _Patience:
@@ -182,12 +189,18 @@ class _Stream:
         if time.monotonic() > self._counted_at + _COUNT_EVERY_S:
             threads = sum(self._client.nthreads().values())
             self._workers, self._counted_at = max(1, threads), time.monotonic()
-        return self._workers * _TASKS_IN_FLIGHT_PER_WORKER
+        return self._workers * TASKS_IN_FLIGHT_PER_WORKER
 
     def _submit(self, batch: Batch) -> Any:
         there = self._crew.path_map.there(batch)
         return self._client.submit(
-            run_batch, self._job, there, self._crew.time_limit_s, alone=self._alone, pure=False
+            run_batch,
+            self._job,
+            there,
+            self._crew.time_limit_s,
+            alone=self._alone,
+            pure=False,
+            resources=dict(self._crew.resources) or None,
         )
 
     def _here(self, batch: Batch, results: Sequence[Outcome[Any]]) -> Iterator[Outcome[Any]]:

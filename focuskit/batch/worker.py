@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import faulthandler
 import os
+import platform
 import threading
 import traceback
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
 import cv2
 from distributed import Worker, WorkerPlugin
 
+import focuskit
 from focuskit.batch.fetching import on_copy
 from focuskit.batch.keys import key_of, same_files
 from focuskit.batch.library import Problem, Shot
 from focuskit.batch.outcome import Outcome
-from focuskit.errors import FocuskitError, InputError, PhotoTooLargeError
+from focuskit.errors import BatchError, FocuskitError, InputError, PhotoTooLargeError
 
 __all__ = ["Outcome", "Ready", "run_batch"]
 
@@ -28,12 +31,23 @@ _NOWHERE = os.devnull
 _LAST_RESORT = 1.5
 
 
+def versions() -> dict[str, str]:
+    """Return what has to be the same on all machines of a run."""
+    return {
+        "focuskit": focuskit.__version__,
+        "distributed": version("distributed"),
+        "python": ".".join(platform.python_version_tuple()[:2]),
+    }
+
+
 class Ready(WorkerPlugin):
-    """Makes a worker ready for a job once, before its first shot.
+    """Makes a worker ready for a job once, before its first shot, whenever it joins.
 
     Attributes:
         job: its `prepare`, if it has one, loads what all shots need.
         nice: added to the worker's niceness.
+        versions: of the coordinator.
+        device: where networks run there, as here; None for what the worker itself says.
     """
 
     name = "focuskit-ready"
@@ -41,16 +55,44 @@ class Ready(WorkerPlugin):
     def __init__(self, job: Callable[[Shot], Any], nice: int) -> None:
         self.job = job
         self.nice = nice
+        self.versions = versions()
+        self.device = os.environ.get("FOCUSKIT_DEVICE")
 
     def setup(self, worker: Worker) -> None:
-        """Called by dask when a worker starts, or starts again."""
-        del worker
+        """Called by dask when a worker starts, or starts again.
+
+        Raises:
+            BatchError: the worker is not fit for the run.
+            FocuskitError: what the job needs cannot be loaded.
+        """
+        self._check(worker)
         cv2.setNumThreads(1)
+        if self.device:
+            os.environ["FOCUSKIT_DEVICE"] = self.device
         if self.nice and hasattr(os, "nice"):
             os.nice(self.nice)
         prepare = getattr(self.job, "prepare", None)
         if prepare is not None:
             prepare()
+
+    def _check(self, worker: Worker) -> None:
+        found = versions()
+        other = [
+            f"{name} {found[name]} instead of {wanted}"
+            for name, wanted in self.versions.items()
+            if found[name] != wanted
+        ]
+        if other:
+            raise BatchError(
+                f"Versions differ: {worker.address} has {', '.join(other)}. Install the same ones, "
+                "or results would depend on which machine looked at a photo."
+            )
+        if worker.nanny is not None and worker.state.nthreads > 1:
+            raise BatchError(
+                f"The worker {worker.address} has {worker.state.nthreads} threads; start it with "
+                "--nthreads 1 and as many --nworkers instead: a photo that hangs is ended with "
+                "its process."
+            )
 
 
 def run_batch(

@@ -51,6 +51,14 @@ class CrewOptions:
             help="How the cluster calls a folder of this machine; as often as needed.",
         ),
     ] = None
+    worker_resource: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--worker-resource",
+            metavar="NAME=AMOUNT",
+            help="Use only workers of the cluster with this resource, such as GPU=1.",
+        ),
+    ] = None
     retry_failed: Annotated[
         bool,
         typer.Option(
@@ -64,7 +72,7 @@ class CrewOptions:
         Raises:
             InputError: an option makes no sense.
         """
-        from focuskit.batch.crew import Crew, PathMap
+        from focuskit.batch.crew import Crew, PathMap, parse_resources
 
         crew = Crew(
             workers=self.workers,
@@ -73,6 +81,7 @@ class CrewOptions:
             nice=self.nice,
             scheduler=self.scheduler,
             path_map=PathMap.parse(self.path_map or ()),
+            resources=parse_resources(self.worker_resource or ()),
         )
         # Without a number as many are taken as fit, and dask need not be asked before the work.
         if crew.scheduler is None and crew.workers is not None:

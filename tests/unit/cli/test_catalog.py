@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow.parquet
@@ -17,9 +19,24 @@ from tests.unit.cli.conftest import Run
 NAMES = ("IMG_0001.jpg", "IMG_0010.jpg", "IMG_0020.jpg")
 
 
+@pytest.fixture(scope="module")
+def culled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library and the output of its cull, for tests that change neither."""
+    folder = tmp_path_factory.mktemp("culled")
+    command = Path(sys.executable).parent / "focuskit"
+    library = make_library(folder / "library")
+    subprocess.run(
+        [command, "cull", library, "-o", folder / "out"], capture_output=True, check=False
+    )
+    return folder / "out"
+
+
 @pytest.fixture
 def library(tmp_path: Path) -> Path:
-    folder = tmp_path / "library"
+    return make_library(tmp_path / "library")
+
+
+def make_library(folder: Path) -> Path:
     folder.mkdir()
     for name in NAMES:
         shutil.copy(SAMPLES / name, folder / name)
@@ -33,38 +50,38 @@ def out(focuskit: Run, library: Path, tmp_path: Path) -> Path:
     return tmp_path / "out"
 
 
-def test_info_counts_what_is_done_and_what_failed(focuskit: Run, out: Path) -> None:
-    rows = json.loads(focuskit("catalog", "info", out, "-f", "json").stdout)
+def test_info_counts_what_is_done_and_what_failed(inside: Run, culled: Path) -> None:
+    rows = json.loads(inside("catalog", "info", culled, "-f", "json").stdout)
 
     counts = {(row["step"], row["state"]): row["shots"] for row in rows}
     assert counts[("judge", "done")] == 3
     assert counts[("judge", "failed")] == 1
     assert counts[("cull", "done")] == 3
     # Looking leaves nothing of SQLite's behind.
-    assert not list(out.glob("focuskit.catalog-*"))
+    assert not list(culled.glob("focuskit.catalog-*"))
 
 
-def test_exports_hold_the_verdicts_of_the_run(focuskit: Run, out: Path, tmp_path: Path) -> None:
-    told = [json.loads(line) for line in (out / "focuskit-cull.jsonl").read_text().splitlines()]
+def test_exports_hold_the_verdicts_of_the_run(inside: Run, culled: Path, tmp_path: Path) -> None:
+    told = [json.loads(line) for line in (culled / "focuskit-cull.jsonl").read_text().splitlines()]
     verdicts = {record["shot"]: record["verdict"] for record in told if "score" in record}
 
-    lines = focuskit("catalog", "export", out, "-f", "jsonl").stdout.splitlines()
-    table = list(csv.DictReader(io.StringIO(focuskit("catalog", "export", out).stdout)))
+    lines = inside("catalog", "export", culled, "-f", "jsonl").stdout.splitlines()
+    table = list(csv.DictReader(io.StringIO(inside("catalog", "export", culled).stdout)))
     target = tmp_path / "verdicts.parquet"
-    assert focuskit("catalog", "export", out, "-f", "parquet", "-o", target).returncode == 0
+    assert inside("catalog", "export", culled, "-f", "parquet", "-o", target).returncode == 0
     columns = pyarrow.parquet.read_table(target).to_pydict()
 
     assert {each["shot"]: each["verdict"] for each in map(json.loads, lines)} == verdicts
     assert {each["shot"]: each["verdict"] for each in table} == verdicts
     assert dict(zip(columns["shot"], columns["verdict"], strict=True)) == verdicts
     assert all(float(each["edge_width"]) > 0 for each in table)
-    again = focuskit("catalog", "export", out, "-f", "parquet", "-o", target)
+    again = inside("catalog", "export", culled, "-f", "parquet", "-o", target)
     assert again.returncode == 1
     assert "exists already" in again.stderr
 
 
-def test_the_measures_are_exported_too(focuskit: Run, out: Path) -> None:
-    text = focuskit("catalog", "export", out, "--step", "judge").stdout
+def test_the_measures_are_exported_too(inside: Run, culled: Path) -> None:
+    text = inside("catalog", "export", culled, "--step", "judge").stdout
     table = {each["shot"]: each for each in csv.DictReader(io.StringIO(text))}
 
     assert set(table) == {*NAMES, "broken.jpg"}
@@ -73,8 +90,8 @@ def test_the_measures_are_exported_too(focuskit: Run, out: Path) -> None:
     assert table["broken.jpg"]["state"] == "failed"
 
 
-def test_an_unknown_step_names_those_there_are(focuskit: Run, out: Path) -> None:
-    answer = focuskit("catalog", "export", out, "--step", "jugde")
+def test_an_unknown_step_names_those_there_are(inside: Run, culled: Path) -> None:
+    answer = inside("catalog", "export", culled, "--step", "jugde")
 
     assert answer.returncode == 1
     assert "it has cull, judge" in answer.stderr
