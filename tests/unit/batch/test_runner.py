@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -83,3 +86,55 @@ def test_a_bug_costs_one_photo_and_is_named_as_such(count: int) -> None:
 
 def test_there_is_at_least_one_core() -> None:
     assert cores() >= 1
+
+
+def hang_on_five(shot: Shot) -> int:
+    if int(shot.judged.stem) == 5:
+        time.sleep(600)
+    return int(shot.judged.stem)
+
+
+def hang_in_a_library_on_five(shot: Shot) -> int:
+    if int(shot.judged.stem) == 5:
+        # Unlike Python's own, this sleep lets no other thread of the process run.
+        ctypes.PyDLL(None).sleep(600)
+    return int(shot.judged.stem)
+
+
+def eat_memory_on_five(shot: Shot) -> int:
+    eaten = []
+    while int(shot.judged.stem) == 5:
+        eaten.append(os.urandom(16 << 20))
+    return len(eaten)
+
+
+def crash_on_five(shot: Shot) -> int:
+    if int(shot.judged.stem) == 5:
+        ctypes.string_at(0)
+    return int(shot.judged.stem)
+
+
+@pytest.mark.parametrize("count", [8, 40])
+def test_a_photo_that_hangs_is_given_up(count: int) -> None:
+    started = time.monotonic()
+
+    outcomes = list(run_shots(hang_on_five, _shots(count), Crew(2, time_limit_s=1.5)))
+
+    assert time.monotonic() - started < 60
+    failed = {each.shot.name: each.result for each in outcomes if isinstance(each.result, Problem)}
+    assert len(outcomes) == count
+    assert list(failed) == ["005.jpg"]
+    assert "took longer than 1.5 s" in failed["005.jpg"].message
+    assert failed["005.jpg"].again
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("job", [hang_in_a_library_on_five, eat_memory_on_five, crash_on_five])
+def test_a_process_that_is_lost_costs_one_photo(job: Callable[[Shot], int]) -> None:
+    crew = Crew(2, time_limit_s=3.0, memory_gib=0.75)
+
+    outcomes = list(run_shots(job, _shots(40), crew))
+
+    failed = {each.shot.name for each in outcomes if isinstance(each.result, Problem)}
+    assert sorted(each.shot.name for each in outcomes) == [f"{i:03d}.jpg" for i in range(40)]
+    assert failed == {"005.jpg"}

@@ -92,9 +92,12 @@ def test_what_cull_writes_agrees_with_what_it_prints(
     lines = (tmp_path / "out" / "focuskit-cull.jsonl").read_text().splitlines()
     assert [json.loads(line)["shot"] for line in lines] == list(rows)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "focuskit-cull-pictures",
         "focuskit-cull.csv",
         "focuskit-cull.html",
         "focuskit-cull.jsonl",
+        "focuskit.catalog",
+        "focuskit.catalog.lock",
     ]
 
 
@@ -114,9 +117,12 @@ def test_a_library_larger_than_the_few_goes_to_worker_processes(
 
     answer = focuskit("cull", library, "-o", tmp_path / "out", "--format", "jsonl", "-j", "2")
 
-    verdicts = [json.loads(line)["verdict"] for line in answer.stdout.splitlines()]
+    told = [json.loads(line) for line in answer.stdout.splitlines()]
+    verdicts = [record["verdict"] for record in told if record["final"]]
     assert answer.returncode == 3
     assert len(verdicts) == 44
+    # What could be judged was told before, too, while the others were still being looked at.
+    assert [record["final"] for record in told] == [False] * 43 + [True] * 44
     assert verdicts.count("failed") == 1
     assert "broken.jpg" in answer.stderr
 
