@@ -15,7 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -26,6 +26,7 @@ from focuskit.errors import BatchError
 
 __all__ = ["bench_bokeh"]
 
+T = TypeVar("T")
 Row = dict[str, Any]
 Rgb8 = NDArray[np.uint8]
 Map = NDArray[np.float32]
@@ -87,9 +88,7 @@ def bench_bokeh(
     """
     with tempfile.TemporaryDirectory(prefix="focuskit-bench-") as name:
         folder = Path(name)
-        # In a process of its own: what this one holds would count as the peak of those it starts.
-        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-            strength = pool.submit(_make_files, folder, megapixels, coc_px).result()
+        strength = _apart(_make_files, folder, megapixels, coc_px)
         given: tuple[str, ...] = ("photo.jpg", "--coc", "given-coc.png")
         results = ("-o", _RESULTS)
         found = (*_COMMAND, "photo.jpg", *_MUCH, *results)
@@ -107,13 +106,19 @@ def bench_bokeh(
         data = np.frombuffer((folder / "photo.jpg").read_bytes(), np.uint8)
         for number in range(repeats):
             for turn, (what, command) in enumerate(commands.items()):
-                runs[what].append(_run(command, folder, threads))
+                runs[what].append(_apart(_run, command, folder, threads))
                 if advance is not None:
                     advance(number * len(commands) + turn + 1, repeats * len(commands), 0)
             started = time.perf_counter()
             cv2.imdecode(data, cv2.IMREAD_COLOR)
             decodes.append(time.perf_counter() - started)
     return _rows(runs, decodes)
+
+
+def _apart(work: Callable[..., T], *given: Any) -> T:
+    """Call a function in a process of its own: what this one holds counts as its children's peak."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(work, *given).result()
 
 
 def _rows(runs: dict[str, list[_Run]], decodes: list[float]) -> list[Row]:

@@ -41,6 +41,7 @@ PUBLIC = {
         "DETECTORS",
         "LIBRARY_DETECTOR",
         "Detector",
+        "detect_at",
         "open_detector",
     ],
     "focuskit.edit": ["OPERATIONS", "Edited", "Operation"],

@@ -193,7 +193,8 @@ def test_foreign_files_among_the_pictures_are_left_alone(
     answer = focuskit("cull", library, "-o", tmp_path / "out")
 
     assert answer.returncode == 0
-    assert [path.name for path in pictures.iterdir()] == ["mine.txt"]
+    assert (pictures / "mine.txt").read_text() == "mine"
+    assert not (pictures / "0123456789abcdef-photo.jpg").exists()
 
 
 def test_a_score_recipe_refuses_an_output_folder(focuskit: Run, library: Path) -> None:
