@@ -116,7 +116,7 @@ def bench_bokeh(
 
 
 def _apart(work: Callable[..., T], *given: Any) -> T:
-    """Call a function in a process of its own: what this one holds counts as its children's peak."""
+    """Call a function in a process of its own: what a process holds counts for its children."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         return pool.submit(work, *given).result()
 

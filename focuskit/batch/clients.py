@@ -39,7 +39,7 @@ _SETTINGS: dict[str, Any] = {
     "distributed.worker.memory.terminate": 0.95,
 }
 _CONNECT_S = 15
-_ATTEMPTS = 4
+_ATTEMPTS = 6
 
 
 @contextmanager

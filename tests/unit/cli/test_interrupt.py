@@ -89,6 +89,7 @@ def test_ctrl_c_saves_what_is_done_and_a_repeat_goes_on(
     assert kept >= 3 * done
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_and_ends_as_an_undisturbed_one(library: Path, tmp_path: Path) -> None:
     process = _start(library, tmp_path / "killed")
     _wait_for(tmp_path / "killed", 30)

@@ -98,11 +98,12 @@ while True:
 """
 
 
+@pytest.mark.slow
 def test_workers_killed_again_and_again_change_nothing(library: Path, tmp_path: Path) -> None:
     whole = undisturbed(library, tmp_path / "whole")
 
     run = cull(library, tmp_path / "out")
-    with killing_workers(run.pid, 2.0, seed=1) as killed:
+    with killing_workers(run.pid, 4.0, seed=1) as killed:
         run.communicate(timeout=240)
     repeat = cull(library, tmp_path / "out")
     repeat.communicate(timeout=240)
@@ -131,6 +132,7 @@ def test_a_second_run_on_the_same_output_is_told_and_does_no_harm(
     assert len([row for row in rows(tmp_path / "out") if row.step == "judge"]) == SHOTS
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_a_sentence_and_a_repeat_goes_on(library: Path, tmp_path: Path) -> None:
     whole = undisturbed(library, tmp_path / "whole")
     # No file may grow beyond so much: what a full disk does, without one.
@@ -153,6 +155,7 @@ def test_a_full_disk_is_a_sentence_and_a_repeat_goes_on(library: Path, tmp_path:
     assert rows(tmp_path / "out") == whole
 
 
+@pytest.mark.slow
 def test_a_library_that_changes_meanwhile_is_told_and_settled_by_a_repeat(
     library: Path, tmp_path: Path
 ) -> None:
