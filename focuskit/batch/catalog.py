@@ -224,6 +224,11 @@ def _connected(path: Path, *, write: bool) -> sqlite3.Connection:
         uri = f"{path.absolute().as_uri()}?mode={mode}"
         connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_S, isolation_level=None)
         connection.execute("PRAGMA query_only = ON")
+        if not connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]:
+            # A run was ended before it had written a single row.
+            connection.close()
+            connection = sqlite3.connect(":memory:", isolation_level=None)
+            connection.executescript(_TABLES)
     else:
         connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
     found = int(connection.execute("PRAGMA user_version").fetchone()[0])

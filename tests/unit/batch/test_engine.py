@@ -258,6 +258,16 @@ def test_a_file_that_is_no_catalog_is_refused_and_kept(tmp_path: Path, content: 
     assert path.read_bytes() == content
 
 
+def test_a_catalog_of_a_run_that_was_ended_at_once_is_empty(tmp_path: Path) -> None:
+    (tmp_path / CATALOG_NAME).touch()
+
+    with Catalog.open(tmp_path / CATALOG_NAME, write=False) as catalog:
+        assert list(catalog.rows()) == []
+    with Catalog.open(tmp_path / CATALOG_NAME) as catalog:
+        catalog.put([Row("1.jpg", "size", "1", "done", ())])
+        assert [row.shot for row in catalog.rows()] == ["1.jpg"]
+
+
 def test_a_newer_catalog_is_left_alone(tmp_path: Path) -> None:
     import sqlite3
 
