@@ -57,7 +57,7 @@ def rows(out: Path) -> list[Row]:
 
 def undisturbed(library: Path, out: Path) -> list[Row]:
     run = cull(library, out)
-    run.communicate(timeout=240)
+    run.communicate(timeout=900)
     assert run.returncode == 3
     return rows(out)
 
@@ -182,6 +182,7 @@ def test_a_library_that_changes_meanwhile_is_told_and_settled_by_a_repeat(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(2400)
 def test_two_thousand_shots_survive_everything(tmp_path: Path) -> None:
     library = make_library(tmp_path / "library", 2000)
     whole = undisturbed(library, tmp_path / "whole")
