@@ -154,7 +154,7 @@ def _make_ready(client: Client, ready: Ready) -> None:
         client.register_plugin(ready)
     except FocuskitError:
         raise
-    except Exception as exc:
+    except Exception as exc:  # dask hands on whatever loading raised over there
         raise BatchError(f"The workers cannot be made ready: {exc}.") from exc
 
 
