@@ -51,7 +51,6 @@ _ROWS = (
     ),
     Code("shake", "remark", "The motion is the same all over the frame: the camera moved."),
     Code("subject-motion", "remark", "Nothing else moved that way: the subject moved."),
-    Code("subject-motion", "remark", "The motion is in one place only: the subject moved."),
     Code("best-of-burst", "remark", "The sharpest of its burst; it is never rejected."),
     Code("bracket", "remark", "One of an exposure bracket; its frames are kept together."),
     Code("focus-stack", "remark", "One of a focus stack; its frames are kept together."),
