@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
@@ -39,7 +40,7 @@ _SETTINGS: dict[str, Any] = {
     "distributed.worker.memory.terminate": 0.95,
 }
 _CONNECT_S = 15
-_ATTEMPTS = 6
+_ATTEMPTS, _PAUSE_S = 6, 1.0
 
 
 @contextmanager
@@ -150,12 +151,19 @@ def _check_workers(client: Client, address: str) -> None:
 
 
 def _make_ready(client: Client, ready: Ready) -> None:
-    try:
-        client.register_plugin(ready)
-    except FocuskitError:
-        raise
-    except Exception as exc:  # dask hands on whatever loading raised over there
-        raise BatchError(f"The workers cannot be made ready: {exc}.") from exc
+    attempt = 1
+    while True:
+        try:
+            client.register_plugin(ready)
+            return
+        except FocuskitError:
+            raise
+        except Exception as exc:  # dask hands on whatever loading raised over there
+            # A worker that is lost at this moment is replaced, and the next is asked.
+            if attempt == _ATTEMPTS or not isinstance(exc, OSError | TimeoutError):
+                raise BatchError(f"The workers cannot be made ready: {exc}.") from exc
+            attempt += 1
+            time.sleep(_PAUSE_S)
 
 
 def _hold_interrupts() -> set[int] | None:

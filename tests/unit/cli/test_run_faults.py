@@ -194,8 +194,8 @@ def test_two_thousand_shots_survive_everything(tmp_path: Path) -> None:
             if turn < 2:
                 time.sleep(rng.uniform(15, 30))
                 os.killpg(run.pid, signal.SIGINT)
-            run.communicate(timeout=900)
-        assert run.returncode == (130 if turn < 2 else 3)
+            _, stderr = run.communicate(timeout=900)
+        assert run.returncode == (130 if turn < 2 else 3), stderr
     repeat = cull(library, tmp_path / "out")
     repeat.communicate(timeout=300)
 
