@@ -36,6 +36,8 @@ _LONGEST_MIDDLE_FIRST, _UNEVEN = 9, 2.5
 # Focus that starts over jumps, compared with its steps, to about where it was.
 _RESTART_JUMP, _RESTART_NEAR = 2.0, 0.5
 _PERIODIC = 0.5
+# Whoever focuses through a scene leaves the exposure alone; clouds and lamps change it by little.
+_EXPOSURE_STEP_EV = 1.0
 
 Fields = NDArray[np.bool_]
 Order = NDArray[np.int_]
@@ -73,7 +75,7 @@ def _is_stack(frames: Sequence[Fingerprint], detail: Grid, tones: Grid) -> bool:
     shakes or misses its focus gets softer everywhere. Or all of it gets gradually sharper and then
     softer: a flat subject that the focus passes.
     """
-    if len(frames) > LONGEST_STACK:
+    if len(frames) > LONGEST_STACK or _exposed_anew(frames):
         return False
     best = detail.max(axis=0)
     almost_best = np.partition(best, int(_ALMOST_BEST * best.size), axis=None)
@@ -94,6 +96,18 @@ def _is_stack(frames: Sequence[Fingerprint], detail: Grid, tones: Grid) -> bool:
     return _sweeps(detail, textured & steady, needed) or any(
         _is_even(detail[order]) and _sweeps(detail[order], textured & steady, needed)
         for order in orders[1:]
+    )
+
+
+def _exposed_anew(frames: Sequence[Fingerprint]) -> bool:
+    """Return whether the exposure time changes much from a frame to the next.
+
+    Where everything is automatic, ISO and with it the grain, which passes for detail, change too.
+    """
+    times = [frame.exposure_s for frame in frames]
+    return any(
+        before and after and abs(math.log2(after / before)) > _EXPOSURE_STEP_EV
+        for before, after in pairwise(times)
     )
 
 

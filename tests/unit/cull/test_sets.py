@@ -121,6 +121,18 @@ def test_a_focus_stack_is_no_burst(gap_s: float) -> None:
     assert find_sets(focus_sweep(EVENLY, gap_s)[::-1]) == [FocusStack(tuple(range(6, -1, -1)))]
 
 
+def test_frames_exposed_anew_one_by_one_are_no_focus_stack() -> None:
+    times_s = [1 / 1600, 1 / 50, 1 / 400, 1 / 25, 1 / 800, 1 / 100, 1 / 3200]
+    stack = focus_sweep(EVENLY, 0.3)
+    anew = [replace(frame, exposure_s=time) for frame, time in zip(stack, times_s, strict=True)]
+    assert [found.kind for found in find_sets(anew)] == ["burst"]
+    flickering = [
+        replace(frame, exposure_s=time)
+        for frame, time in zip(stack, [1 / 50, 1 / 40, 1 / 50, 1 / 60, 1 / 50, 1 / 40, 1 / 50])
+    ]
+    assert [found.kind for found in find_sets(flickering)] == ["focus stack"]
+
+
 def test_focus_that_missed_once_or_was_lost_is_a_burst() -> None:
     assert [found.kind for found in find_sets(focus_sweep([0.0] * 4 + [1.0] * 4, 0.1))] == ["burst"]
     lost = [shot(i * 0.2, sigma=0.5 * i) for i in range(6)]
