@@ -126,9 +126,9 @@ def test_frames_exposed_anew_one_by_one_are_no_focus_stack() -> None:
     stack = focus_sweep(EVENLY, 0.3)
     anew = [replace(frame, exposure_s=time) for frame, time in zip(stack, times_s, strict=True)]
     assert [found.kind for found in find_sets(anew)] == ["burst"]
+    lamp_s = [1 / 50, 1 / 40, 1 / 50, 1 / 60, 1 / 50, 1 / 40, 1 / 50]
     flickering = [
-        replace(frame, exposure_s=time)
-        for frame, time in zip(stack, [1 / 50, 1 / 40, 1 / 50, 1 / 60, 1 / 50, 1 / 40, 1 / 50])
+        replace(frame, exposure_s=time) for frame, time in zip(stack, lamp_s, strict=True)
     ]
     assert [found.kind for found in find_sets(flickering)] == ["focus stack"]
 
