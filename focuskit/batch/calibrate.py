@@ -27,7 +27,7 @@ _CHOICES: dict[str, tuple[float, ...]] = {
     "motion_ratio": (1.3, 1.6, 1.8, 2.2, 3.0),
     "least_edges": (10, 25, 40, 80, 160),
     "close_call": (1.0, 1.04, 1.1, 1.2),
-    "recoverable_coc_px": (0.0, 2.5, 4.0, 6.0),
+    "recoverable_coc_px": (0.0, 2.35, 4.0, 6.0),
 }
 
 

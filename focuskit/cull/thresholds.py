@@ -18,7 +18,7 @@ _LARGEST = 1e6
 _CROP_COC_PX = 2.0
 
 USES: Mapping[str, float] = MappingProxyType(
-    {"web": 2 / 2461, "print": 0.000324, "crop": 0.0},
+    {"web": 2 / 2461, "print": 0.000291, "crop": 0.0},
 )
 """What circle of confusion is forgiven for a use, as a share of the diagonal; 2 px always are.
 
@@ -37,7 +37,7 @@ class Thresholds:
         coc_limit_share: the same as a share of the diagonal, for photos of many megapixels. It
             adds to the width of a photo that is sharp but no sharper than most, and edges read
             narrower than the lens left them, most so in crowded detail: what passes at 24 MP are
-            3.3 px where edges stand alone, 1/2150 of the diagonal, and somewhat more where they
+            3.2 px where edges stand alone, 1/2250 of the diagonal, and somewhat more where they
             are crowded; a print seen at arm's length shows 1/1500. `USES` has it for other uses.
         least_edges: with fewer measurable edges in the judged box there is nothing to judge.
         least_texture_share: the same for the share of the frame that has texture.
@@ -58,7 +58,7 @@ class Thresholds:
 
     sharp_width_px: float = 0.92
     coc_limit_px: float = 2.0
-    coc_limit_share: float = 0.000324
+    coc_limit_share: float = 0.000291
     least_edges: float = 40
     least_texture_share: float = 0.02
     motion_ratio: float = 1.6
@@ -66,7 +66,7 @@ class Thresholds:
     clipped_share: float = 0.1
     burst_tolerance: float = 1.12
     close_call: float = 1.04
-    recoverable_coc_px: float = 2.5
+    recoverable_coc_px: float = 2.35
     preview_factor: float = 0.87
 
     def __post_init__(self) -> None:

@@ -111,7 +111,7 @@ def test_placement_is_known_only_with_a_subject() -> None:
 def test_a_little_blur_that_may_be_restored_is_left_to_the_eye() -> None:
     small = 800.0
     lines = Thresholds()
-    width = lines.limit_width_px(small) * 1.08
+    width = lines.limit_width_px(small) * 1.05
 
     soft = decide(_measures(edge_width=width), small)
     strict = decide(_measures(edge_width=width), small, Thresholds(recoverable_coc_px=0))
