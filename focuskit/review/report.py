@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,9 @@ _STEM = "focuskit-cull"
 # Up to here the pictures go into the page, which can then be mailed; beyond, it would not open.
 _MOST_INLINE = 500
 _BUFFERED = 500
+_TEMPLATE = "contact_sheet.html.j2"
+_STAMP = "results.json"
+_SUFFIXES = ("html", "jsonl", "csv")
 _OWN_PICTURE = re.compile(r"([0-9a-f]{16})-(?:photo|overlay|crop)\.(?:jpg|[0-9a-f]{8}\.(part))")
 
 
@@ -98,7 +104,8 @@ def pictures_folder(output: Path) -> Path:
 def write_results(output: Path, verdicts: Verdicts, pictures: Path) -> Path:
     """Write the table, the records and the contact sheet; return the sheet's path.
 
-    Earlier results of the same names are replaced, whole or not at all.
+    Earlier results of the same names are replaced, whole or not at all; if nothing has changed
+    since they were written, neither the verdicts nor the files, they are left as they are.
 
     Args:
         output: folder to write to.
@@ -108,6 +115,10 @@ def write_results(output: Path, verdicts: Verdicts, pictures: Path) -> Path:
     Raises:
         OutputError: the folder cannot be written to.
     """
+    page, stamp = output / f"{_STEM}.html", pictures / _STAMP
+    content = _content_digest(verdicts)
+    if _read(stamp) == {"content": content, **_file_digests(output)}:
+        return page
     found = _survey(verdicts)
     # The largest first: if the disk is full, the earlier run's files are still one set.
     try:
@@ -120,7 +131,36 @@ def write_results(output: Path, verdicts: Verdicts, pictures: Path) -> Path:
     _put(output, "jsonl", verdicts.lines)
     _put(output, "csv", lambda: csv_lines(Flat(verdicts), list(found.columns)))
     _clear(pictures, found.pictures)
-    return output / f"{_STEM}.html"
+    written = json.dumps({"content": content, **_file_digests(output)}).encode()
+    write_atomically(stamp, lambda: [written], overwrite=True)
+    return page
+
+
+def _content_digest(verdicts: Verdicts) -> str:
+    """Return a digest of all that decides what the results look like."""
+    digest = hashlib.sha256(focuskit.__version__.encode())
+    digest.update((files("focuskit.review") / "templates" / _TEMPLATE).read_bytes())
+    for line in verdicts.lines():
+        digest.update(line.encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def _file_digests(output: Path) -> dict[str, str]:
+    found = {}
+    for suffix in _SUFFIXES:
+        try:
+            with (output / f"{_STEM}.{suffix}").open("rb") as file:
+                found[suffix] = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError:
+            found[suffix] = ""
+    return found
+
+
+def _read(stamp: Path) -> Any:
+    try:
+        return json.loads(stamp.read_bytes())
+    except (OSError, ValueError):
+        return None
 
 
 def _picture_source(pictures: Path, count: int) -> Any:
@@ -156,7 +196,7 @@ def _page(verdicts: Verdicts, found: _Survey, pictures: Path) -> Iterator[str]:
     def picture(record: dict[str, Any], kind: str) -> str:
         return str(source(f"{record['pictures']}-{kind}.jpg"))
 
-    stream = environment.get_template("contact_sheet.html.j2").stream(
+    stream = environment.get_template(_TEMPLATE).stream(
         groups=_groups(verdicts, found),
         failed=[problem_record(problem) for problem in verdicts.problems],
         counts=verdicts.counts,

@@ -108,6 +108,28 @@ def test_cull_can_be_repeated(focuskit: Run, library: Path, tmp_path: Path) -> N
     assert (again.returncode, again.stdout) == (0, first.stdout)
 
 
+def test_a_repeat_leaves_results_alone_that_are_as_they_should_be(
+    focuskit: Run, library: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    results = [out / f"focuskit-cull.{suffix}" for suffix in ("html", "jsonl", "csv")]
+
+    def written() -> list[int]:
+        focuskit("cull", library, "-o", out)
+        return [result.stat().st_mtime_ns for result in results]
+
+    first = written()
+    right = [result.read_bytes() for result in results]
+    assert written() == first
+    results[2].write_bytes(right[2] + b"edited")
+    results[0].unlink()
+    assert written() != first
+    assert [result.read_bytes() for result in results] == right
+    (library / "single.jpg").unlink()
+    written()
+    assert "single.jpg" not in results[2].read_text(encoding="utf-8-sig")
+
+
 def test_a_library_larger_than_the_few_goes_to_worker_processes(
     focuskit: Run, library: Path, tmp_path: Path
 ) -> None:
