@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,13 @@ from focuskit.cli._options import Device
 from focuskit.cli._output import say
 
 __all__ = ["train"]
+
+
+class Configuration(StrEnum):
+    """The sizes that the published systems come in."""
+
+    SMALL = "small"
+    FULL = "full"
 
 
 def train(
@@ -25,6 +33,18 @@ def train(
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", help="Change the recipe: NAME=VALUE, as often as needed."),
+    ] = None,
+    size: Annotated[
+        Configuration | None,
+        typer.Option(help="full is the paper's network, small one with fewer channels."),
+    ] = None,
+    teacher: Annotated[
+        Path | None,
+        typer.Option(help="Weights (.safetensors) of the network that a student learns from."),
+    ] = None,
+    backbone: Annotated[
+        Path | None,
+        typer.Option("--weights", help="File with ImageNet weights to start the backbone from."),
     ] = None,
     start: Annotated[
         Path | None,
@@ -49,12 +69,17 @@ def train(
     from focuskit.training.train import train_recipe
 
     recipe = recipe_named(name).changed(settings or [])
+    if size is not None:
+        recipe = recipe.with_option("--size", "configuration", size.value)
+    if teacher is not None:
+        recipe = recipe.with_option("--teacher", "teacher", str(teacher))
     train_recipe(
         recipe,
         data=data,
         output=output,
         cache=cache or output / "examples",
         start=start,
+        backbone=backbone,
         device=device.value,
         every=every,
         say=say,

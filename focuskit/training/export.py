@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from focuskit.detect.maps import MapNetwork
-from focuskit.detect.weights import INDEX_NAME
+from focuskit.detect.weights import INDEX_NAME, description
 from focuskit.errors import InputError, OutputError
 from focuskit.training.quantise import Pictures, quantise
 
@@ -42,11 +42,12 @@ def export(
     facts: dict[str, Any],
     *,
     pictures: Pictures = (),
+    graph: bool = True,
 ) -> None:
     """Write a network as safetensors and ONNX, both with 16-bit weights, and list it in the index.
 
     Both forms hold the same rounded numbers, so they give the same maps. The network itself stays
-    as it is.
+    as it is. The safetensors file says what it is, so it can be used without its index.
 
     Args:
         network: trained.
@@ -56,28 +57,26 @@ def export(
             of FocusNet "fusion" too).
         pictures: (1, channels, H, W) float32 as the network usually sees them: with them, a third
             form is written, "int8", whose encoder counts in 8 bits.
+        graph: whether ONNX is written at all; without it, torch runs the network.
 
     Raises:
         InputError: onnx or safetensors is not installed, or the index is damaged.
         OutputError: the folder cannot be written to.
     """
     try:
-        import onnx
         from safetensors.torch import save
+
+        if graph:
+            import onnx  # noqa: F401
     except ImportError as exc:
         raise InputError(f"{exc.name} is not installed: pip install 'focuskit[train]'.") from exc
     rounded = deepcopy(network).to("cpu", memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
-    halves = {key: value.half().contiguous() for key, value in rounded.state_dict().items()}
-    rounded.load_state_dict({key: value.float() for key, value in halves.items()})
-    with TemporaryDirectory() as scratch:
-        graph = Path(scratch) / "network.onnx"
-        _write_graph(rounded, graph)
-        # Not save_file: it writes files that nobody else may read.
-        forms = {"onnx": _packed(onnx.load(graph)), "safetensors": save(halves)}
-        if pictures:
-            whole = graph.with_name("int8.onnx")
-            quantise(graph, whole, pictures)
-            forms["int8"] = _packed(onnx.load(whole))
+    stored = {key: _rounded(value).contiguous() for key, value in rounded.state_dict().items()}
+    rounded.load_state_dict({key: _widened(value) for key, value in stored.items()})
+    # Not save_file: it writes files that nobody else may read.
+    forms = {"safetensors": save(stored, description(network.KIND, facts))}
+    if graph:
+        forms |= _graphs(rounded, pictures)
     files = {
         form: {
             "file": _file_name(name, form),
@@ -96,6 +95,31 @@ def export(
         (folder / INDEX_NAME).write_text(text + "\n", encoding="utf-8")
     except OSError as exc:
         raise OutputError(f"{folder} cannot be written to ({exc.strerror}).") from exc
+
+
+def _rounded(values: Tensor) -> Tensor:
+    """Return values in 16 bits; as they are where those cannot hold them, such as counts."""
+    halves = values.half()
+    fits = values.is_floating_point() and bool(halves.isfinite().all())
+    return halves if fits else values
+
+
+def _widened(values: Tensor) -> Tensor:
+    return values.float() if values.is_floating_point() else values
+
+
+def _graphs(network: MapNetwork, pictures: Pictures) -> dict[str, bytes]:
+    import onnx
+
+    with TemporaryDirectory() as scratch:
+        path = Path(scratch) / "network.onnx"
+        _write_graph(network, path)
+        forms = {"onnx": _packed(onnx.load(path))}
+        if pictures:
+            whole = path.with_name("int8.onnx")
+            quantise(path, whole, pictures)
+            forms["int8"] = _packed(onnx.load(whole))
+    return forms
 
 
 def _file_name(name: str, form: str) -> str:
@@ -144,6 +168,8 @@ def _write_graph(network: MapNetwork, path: Path) -> None:
             (picture,),
             str(path),
             dynamo=False,
+            # Folded, BatchNorm would be rounded otherwise than in safetensors.
+            training=torch.onnx.TrainingMode.PRESERVE,
             opset_version=_OPSET,
             input_names=[network.INPUT],
             output_names=list(network.OUTPUTS),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -28,10 +29,12 @@ from focuskit.training.example import (
     Example,
     Pools,
 )
+from focuskit.training.kinds import Kind, no_backbone
 from focuskit.training.lens import Lens, random_lens
+from focuskit.training.loop import Task, rounded
 from focuskit.training.recipes import GaugeRecipe
 
-__all__ = ["GaugeBatch", "GaugeTask", "frame_logit", "fresh_network", "gauge_loss"]
+__all__ = ["KIND", "GaugeBatch", "GaugeTask", "frame_logit", "fresh_network", "gauge_loss"]
 
 Map = NDArray[np.float32]
 
@@ -85,7 +88,7 @@ class _View:
 
 
 @dataclass(frozen=True, slots=True)
-class GaugeTask:
+class GaugeTask(Task[GaugeNet, GaugeBatch]):
     """What the loop needs to train a GaugeNet.
 
     Attributes:
@@ -165,6 +168,26 @@ def fresh_network(recipe: GaugeRecipe) -> GaugeNet:
     """Return a network, random but for the seed."""
     torch.manual_seed(recipe.seed)
     return GaugeNet()
+
+
+def _initial(recipe: GaugeRecipe, data: Path, backbone: Path | None) -> GaugeNet:
+    no_backbone(recipe, backbone)
+    return fresh_network(recipe)
+
+
+def _facts(network: GaugeNet, task: GaugeTask) -> dict[str, Any]:
+    return {"network": {}, "frame_offset": rounded(task.frame_offset(network))}
+
+
+# All of it is smaller than what an encoder gains by counting in 8 bits.
+KIND: Kind[GaugeRecipe, GaugeNet] = Kind(
+    make_task=GaugeTask,
+    fresh=fresh_network,
+    initial=_initial,
+    origin=lambda recipe: "random weights",
+    facts=_facts,
+)
+"""How a GaugeNet is trained."""
 
 
 def gauge_loss(found: Tensor, truth: Tensor, in_focus: Tensor) -> tuple[Tensor, dict[str, float]]:

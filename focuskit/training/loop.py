@@ -21,22 +21,38 @@ from torch import Tensor, nn
 from focuskit.detect.maps import MapNetwork
 from focuskit.detect.weights import first_line
 from focuskit.errors import InputError, OutputError
-from focuskit.training.recipes import Recipe
+from focuskit.training.recipe import Recipe
 
-__all__ = ["Run", "Task", "rounded"]
+__all__ = ["Run", "Stateful", "Task", "rounded"]
 
 _CHECKPOINT = "checkpoint.pt"
 _LOG = "log.jsonl"
 _PREFETCH = 3
 _MAX_GRADIENT = 3.0
+_SEEDS = 1_000_003
 
 Network = TypeVar("Network", bound=MapNetwork)
 Judged = TypeVar("Judged", bound=MapNetwork, contravariant=True)
 Batch = TypeVar("Batch")
 
 
+class Stateful(Protocol):
+    """What a checkpoint can hold: a module, an optimiser."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what `load_state_dict` takes."""
+
+    def load_state_dict(self, state_dict: dict[str, Any], /) -> Any:
+        """Become what the state was taken from."""
+
+
 class Task(Protocol[Judged, Batch]):
-    """What a kind of network is taught, and by what."""
+    """What a kind of network is taught, and by what.
+
+    A task may have companions, which learn beside the network (the critics of an adversarial loss
+    and their optimisers). It moves them to the device in `prepare` and teaches them within `loss`,
+    by steps of their own on detached outputs; what it returns is the network's loss alone.
+    """
 
     def groups(self, network: Judged) -> list[tuple[list[nn.Parameter], float]]:
         """Return all parameters, in groups, each with its share of the learning rate."""
@@ -54,6 +70,14 @@ class Task(Protocol[Judged, Batch]):
 
     def validate(self, network: Judged) -> dict[str, float]:
         """Return figures on what was held back, by name."""
+
+    def prepare(self, device: torch.device) -> None:
+        """Make the companions ready for a device; called once, before anything is resumed."""
+        return
+
+    def companions(self) -> Mapping[str, Stateful]:
+        """Return the companions by name: what the checkpoint holds beside the network."""
+        return {}
 
 
 @dataclass(slots=True)
@@ -88,6 +112,7 @@ class Run(Generic[Network]):
         network: Network = start.to(self.device, memory_format=layout)  # type: ignore[call-overload]
         averaged = deepcopy(network).eval()
         optimiser = self._optimiser(network)
+        self.task.prepare(self.device)
         step = self._resume(network, averaged, optimiser)
         best = time.perf_counter()
         recent: list[dict[str, float]] = []
@@ -126,6 +151,8 @@ class Run(Generic[Network]):
     ) -> dict[str, float]:
         recipe = self.recipe
         network.train()
+        # Dropout too must be what it would be in an unbroken run.
+        torch.manual_seed(recipe.seed * _SEEDS + step)
         share = _schedule(step, recipe.warmup, recipe.steps)
         scales = [scale for _, scale in self.task.groups(network)]
         for group, scale in zip(optimiser.param_groups, scales, strict=True):
@@ -141,6 +168,9 @@ class Run(Generic[Network]):
         with torch.no_grad():
             for mean, new in zip(averaged.parameters(), network.parameters(), strict=True):
                 mean.lerp_(new, 1 - decay)
+            # Running statistics are means already, and counters have none.
+            for kept, now in zip(averaged.buffers(), network.buffers(), strict=True):
+                kept.copy_(now)
         return {**terms, "loss": float(loss.detach()), "gradient": float(norm)}
 
     def _log(
@@ -167,6 +197,9 @@ class Run(Generic[Network]):
             "averaged": averaged.state_dict(),
             "optimiser": optimiser.state_dict(),
         }
+        companions = self.task.companions()
+        if companions:
+            state["companions"] = {n: each.state_dict() for n, each in companions.items()}
         temporary = self.folder / f"{_CHECKPOINT}.part"
         try:
             torch.save(state, temporary)
@@ -195,11 +228,23 @@ class Run(Generic[Network]):
             network.load_state_dict(state["network"])
             averaged.load_state_dict(state["averaged"])
             optimiser.load_state_dict(state["optimiser"])
+            self._resume_companions(state.get("companions", {}), path)
             step = int(state["step"])
         except (LookupError, RuntimeError, TypeError, ValueError) as exc:
             raise _damaged(path, exc) from exc
         self.say(f"Going on at step {step}.")
         return step
+
+    def _resume_companions(self, states: Mapping[str, dict[str, Any]], path: Path) -> None:
+        companions = self.task.companions()
+        if set(states) != set(companions):
+            held, wanted = (", ".join(sorted(names)) or "nothing" for names in (states, companions))
+            raise InputError(
+                f"{path} holds {held} beside the network, but {self.recipe.name} trains with "
+                f"{wanted}: it is of another version of focuskit; remove it to start anew."
+            )
+        for name, each in companions.items():
+            each.load_state_dict(states[name])
 
 
 def rounded(value: float) -> float | None:

@@ -16,7 +16,17 @@ from torch.nn import functional
 
 from focuskit.detect.network import Outputs
 
-__all__ = ["Batch", "LossWeights", "consistency", "loss_of", "swap_patches"]
+__all__ = [
+    "Batch",
+    "LossWeights",
+    "consistency",
+    "cross_entropy",
+    "loss_of",
+    "overlap",
+    "shrunk",
+    "swap",
+    "swap_patches",
+]
 
 # A circle of confusion counts as right within this factor's logarithm or this many pixels.
 _RIGHT_LOG2 = 0.32
@@ -65,29 +75,29 @@ def loss_of(
     """Return the loss of a batch and its terms by name."""
     size = batch.rgb.shape[-2:]
     logits = _sized(outputs.in_focus, size)
-    mask_loss = _cross_entropy(logits, batch.in_focus, batch.weight)
-    overlap = _overlap(logits, batch.in_focus, batch.weight)
+    mask_loss = cross_entropy(logits, batch.in_focus, batch.weight)
+    shared = overlap(logits, batch.in_focus, batch.weight)
     side = torch.zeros(())
     for level in outputs.side:
-        target, weight = _shrunk(batch, level.shape[-2:])
-        side = side + _cross_entropy(level, target, weight)
-        side = side + weights.overlap * _overlap(level, target, weight)
+        target, weight = shrunk(batch, level.shape[-2:])
+        side = side + cross_entropy(level, target, weight)
+        side = side + weights.overlap * overlap(level, target, weight)
     side = side / max(len(outputs.side), 1)
     coc, confidence = _coc_loss(outputs, batch)
     total = (
         mask_loss
-        + weights.overlap * overlap
+        + weights.overlap * shared
         + weights.side * side
         + weights.coc * coc
         + weights.confidence * confidence
     )
-    terms = {"mask": mask_loss, "overlap": overlap, "side": side, "coc": coc}
+    terms = {"mask": mask_loss, "overlap": shared, "side": side, "coc": coc}
     return total, {name: float(term.detach()) for name, term in terms.items()}
 
 
 def consistency(straight: Outputs, swapped: Outputs, boxes: Tensor) -> Tensor:
     """Mean |swap(map) - map of the swapped picture| (R-DBD's self-supervision)."""
-    moved = _swap(torch.sigmoid(straight.in_focus), boxes // 2)
+    moved = swap(torch.sigmoid(straight.in_focus), boxes // 2)
     return (moved - torch.sigmoid(swapped.in_focus)).abs().mean()
 
 
@@ -101,10 +111,16 @@ def swap_patches(batch: Batch, generator: torch.Generator, side: int) -> tuple[B
     room = torch.tensor([height - side, width - side] * 2, dtype=torch.float32)
     corners = (torch.rand((count, 4), generator=generator) * room / 2).long() * 2
     boxes = torch.cat([corners, torch.full((count, 1), side)], 1)
-    return batch.map(lambda tensor: _swap(tensor, boxes)), boxes
+    return batch.map(lambda tensor: swap(tensor, boxes)), boxes
 
 
-def _swap(x: Tensor, boxes: Tensor) -> Tensor:
+def swap(x: Tensor, boxes: Tensor) -> Tensor:
+    """Return (N, C, H, W) maps with two squares of each exchanged.
+
+    Args:
+        x: maps of the pictures that `swap_patches` was given, or smaller ones.
+        boxes: (N, 5) from there, divided by what the maps are smaller by.
+    """
     out = x.clone()
     for index, (top, left, low, right, side) in enumerate(boxes.tolist()):
         one = (index, slice(None), slice(top, top + side), slice(left, left + side))
@@ -119,19 +135,21 @@ def _sized(x: Tensor, size: Sequence[int]) -> Tensor:
     return functional.interpolate(x, size=list(size), mode="bilinear", align_corners=False)
 
 
-def _shrunk(batch: Batch, size: Sequence[int]) -> tuple[Tensor, Tensor]:
+def shrunk(batch: Batch, size: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Return what is in focus, and the weight, as means over the cells of h×w maps."""
     shape = (size[0], size[1])
     weight = functional.adaptive_avg_pool2d(batch.weight, shape)
     target = functional.adaptive_avg_pool2d(batch.in_focus * batch.weight, shape)
     return target / weight.clamp_min(_EPS), weight
 
 
-def _cross_entropy(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+def cross_entropy(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Return the weighted mean of both sides' cross-entropy; 0 where nothing has a weight."""
     each = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
     return (each * weight).sum() / weight.sum().clamp_min(1)
 
 
-def _overlap(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+def overlap(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """1 - soft intersection over union of both classes, of the pictures that hold the class."""
     losses = []
     probability = torch.sigmoid(logits)

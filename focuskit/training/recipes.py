@@ -1,155 +1,15 @@
-"""What is trained, on what, and how: all that decides the weights but the data."""
+"""What is trained, and how: the recipes by name."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import ClassVar
 
-import numpy as np
-
-from focuskit.check import check_range
 from focuskit.errors import InputError, UnknownNameError
+from focuskit.training.recipe import Recipe
+from focuskit.training.system_recipes import SYSTEM_RECIPES
 
-__all__ = ["RECIPES", "FocusRecipe", "GaugeRecipe", "Recipe", "recipe_named"]
-
-# What FocusNet's five halvings ask of a side, as `focuskit.detect.network.STRIDE`; a multiple of
-# every other network's stride. Torch is not loaded to refuse a setting.
-_STRIDE = 32
-
-_KINDS = ("cuhk", "pairs", "sweeps", "scenes", "whole")
-
-# Of the fields of all recipes.
-_AT_LEAST = {
-    "steps": 1,
-    "batch": 1,
-    "size": _STRIDE,
-    "learning_rate": 0,
-    "encoder_share": 0,
-    "weight_decay": 0,
-    "warmup": 0,
-    "width": 1,
-    "consistency": 0,
-    "hard": 0,
-    "overlap": 0,
-    "side": 0,
-    "cuhk": 0,
-    "pairs": 0,
-    "sweeps": 0,
-    "scenes": 0,
-    "whole": 0,
-    "seed": 0,
-}
-_WITHIN_ONE = ("average", "swap")
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """One way to train a network; a variant differs in a field.
-
-    Attributes:
-        name: of the weights it makes.
-        steps: optimiser steps.
-        batch: pictures per step.
-        size: side of the views in pixels.
-        learning_rate: its peak; a cosine falls to 1/100 of it.
-        weight_decay: of AdamW.
-        warmup: steps of linear rise.
-        average: decay of the running mean of the weights that is kept at the end.
-        cuhk, pairs, sweeps, scenes, whole: shares of the kinds of data.
-        seed: of everything random.
-
-    Raises:
-        InputError: a value with which nothing can be trained.
-    """
-
-    name: str
-    steps: int
-    batch: int
-    size: int
-    learning_rate: float
-    weight_decay: float
-    warmup: int
-    average: float
-    cuhk: float
-    pairs: float
-    sweeps: float
-    scenes: float
-    whole: float
-    seed: int
-
-    def __post_init__(self) -> None:
-        if not re.fullmatch(r"[\w.-]*\w", self.name) or self.name.startswith("."):
-            raise InputError(
-                f"name is what the files will be called, letters, digits, - and _; got "
-                f"{self.name!r}."
-            )
-        for field in fields(self):
-            if field.name in _AT_LEAST:
-                check_range(field.name, getattr(self, field.name), low=_AT_LEAST[field.name])
-            elif field.name in _WITHIN_ONE:
-                check_range(field.name, getattr(self, field.name), low=0, high=1)
-        if self.size % _STRIDE:
-            raise InputError(f"size must be a multiple of {_STRIDE} pixels, got {self.size}.")
-        if not any(self.shares.values()):
-            raise InputError("At least one share of data must be above 0.")
-
-    @property
-    def shares(self) -> dict[str, float]:
-        """Shares of the kinds of data, by name."""
-        return {kind: getattr(self, kind) for kind in _KINDS}
-
-    def drawn_shares(self, pools: Mapping[str, Sequence[object]]) -> dict[str, float]:
-        """Return the shares of the kinds that are drawn from at all; together they are 1.
-
-        Args:
-            pools: examples by kind.
-
-        Raises:
-            InputError: there are no examples of a kind that has a share.
-        """
-        kinds = [kind for kind, share in self.shares.items() if share > 0]
-        missing = [kind for kind in kinds if not pools.get(kind)]
-        if missing:
-            raise InputError(
-                f"There are no examples of {', '.join(missing)}; give the data or set that share "
-                "to 0."
-            )
-        shares = np.array([self.shares[kind] for kind in kinds])
-        return dict(zip(kinds, (shares / shares.sum()).tolist(), strict=True))
-
-    def changed(self, settings: Sequence[str]) -> Self:
-        """Return a variant from settings such as "steps=100".
-
-        Raises:
-            InputError: a setting names no field, or its value cannot be used.
-        """
-        values: dict[str, Any] = dict(self._parsed(setting) for setting in settings)
-        return replace(self, **values)
-
-    def _parsed(self, setting: str) -> tuple[str, bool | int | float | str]:
-        name, equals, text = setting.partition("=")
-        known = {field.name for field in fields(self)}
-        if not equals or name not in known:
-            raise InputError(
-                f"{setting!r} is no setting of a recipe; write NAME=VALUE with one of "
-                f"{', '.join(sorted(known))}."
-            )
-        before = getattr(self, name)
-        if isinstance(before, bool):
-            if text.lower() not in ("true", "false"):
-                raise InputError(f"{name} is true or false, got {text!r}.")
-            return name, text.lower() == "true"
-        try:
-            return name, type(before)(text)
-        except ValueError as exc:
-            kind = "a whole number" if isinstance(before, int) else "a number"
-            raise InputError(f"{name} is {kind}, got {text!r}.") from exc
-
-    def as_record(self) -> dict[str, bool | int | float | str]:
-        """Return the fields as plain values, for logs and model cards."""
-        return asdict(self)
+__all__ = ["RECIPES", "FocusRecipe", "GaugeRecipe", "MotionRecipe", "Recipe", "recipe_named"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +30,16 @@ class FocusRecipe(Recipe):
     Raises:
         InputError: a value with which nothing can be trained.
     """
+
+    AT_LEAST: ClassVar[dict[str, float]] = Recipe.AT_LEAST | {
+        "encoder_share": 0,
+        "width": 1,
+        "consistency": 0,
+        "hard": 0,
+        "overlap": 0,
+        "side": 0,
+    }
+    WITHIN_ONE: ClassVar[frozenset[str]] = Recipe.WITHIN_ONE | {"swap"}
 
     name: str = "focusnet"
     steps: int = 5500
@@ -230,7 +100,42 @@ class GaugeRecipe(Recipe):
             raise InputError("pairs and sweeps must be 0: nobody measured how large their blur is.")
 
 
-RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (FocusRecipe(), GaugeRecipe())}
+@dataclass(frozen=True, slots=True)
+class MotionRecipe(Recipe):
+    """One way to train a MotionNet; `batch` counts boxes, and `size` is their side.
+
+    Attributes:
+        width: channels of the first layers.
+        boxes: how many are rendered in all.
+
+    Raises:
+        InputError: a value with which nothing can be trained.
+    """
+
+    AT_LEAST: ClassVar[dict[str, float]] = Recipe.AT_LEAST | {"width": 1, "boxes": 1}
+
+    name: str = "motion"
+    steps: int = 2800
+    batch: int = 64
+    size: int = 128
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-2
+    warmup: int = 200
+    average: float = 0.99
+    cuhk: float = 1.0
+    pairs: float = 0.0
+    sweeps: float = 0.0
+    scenes: float = 0.0
+    whole: float = 0.0
+    seed: int = 0
+    width: int = 16
+    boxes: int = 20000
+
+
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe
+    for recipe in (FocusRecipe(), GaugeRecipe(), MotionRecipe(), *SYSTEM_RECIPES)
+}
 
 
 def recipe_named(name: str) -> Recipe:

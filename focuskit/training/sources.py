@@ -10,7 +10,7 @@ import hashlib
 import os
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from focuskit.training.scenes import SceneMaker, sharp_textures
 from focuskit.training.sweeps import read_sweeps
 from focuskit.training.whole import WholeKind, whole_frame
 
-__all__ = ["HELD_OUT_SCENES", "SPARED", "Sources", "read_examples", "read_sources"]
+__all__ = ["HELD_OUT_SCENES", "RENDERED", "SPARED", "Sources", "read_examples", "read_sources"]
 
 HELD_OUT_SCENES = frozenset(
     {"aymaz_05", "aymaz_14", "aymaz_23", "mffw_03", "mffw_09", "stand_08", "temple", "flowerLady"}
@@ -38,6 +38,9 @@ SPARED = {
     "out_of_focus0097": "taken a moment from a photo that is held back",
 }
 """Photos that nothing is learned from, and why."""
+
+RENDERED = ("scenes", "whole")
+"""Kinds of examples that are rendered."""
 
 _SCENES, _WHOLE = 1600, 800
 _CHUNK = 40
@@ -79,6 +82,11 @@ class _Sharp:
     name: str
     everywhere: bool = False
 
+    def example(self) -> Example:
+        """Return a photo that is sharp everywhere as an example."""
+        ones = np.ones(self.rgb.shape[:2], np.float32)
+        return Example(self.rgb, ones, ones, np.full_like(ones, np.nan), "sharp", self.name)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sources:
@@ -89,14 +97,25 @@ class Sources:
     data_hash: str
 
 
-def read_sources(data: Path, cache: Path, *, seed: int, say: Callable[[str], None]) -> Sources:
-    """Read everything below `data` and render the rest into `cache`.
+def read_sources(
+    data: Path,
+    cache: Path,
+    *,
+    seed: int,
+    say: Callable[[str], None],
+    kinds: Collection[str] = RENDERED,
+) -> Sources:
+    """Read what is below `data`, and render what is asked for into `cache`.
+
+    Besides what has truth, training gets "sharp": photos that are in focus everywhere.
 
     Args:
         data: folder with cuhk-dbd, multifocus, focal-sweeps and sharp.
         cache: folder for rendered examples; made if missing.
         seed: of what is rendered.
         say: told what happens.
+        kinds: what is wanted; of these only "scenes" and "whole", which take time and memory, are
+            left out where they are not.
 
     Raises:
         InputError: a folder is missing or not what it should be.
@@ -116,6 +135,7 @@ def read_sources(data: Path, cache: Path, *, seed: int, say: Callable[[str], Non
         pools = validation if example.scene in HELD_OUT_SCENES else training
         pools[kind].append(example)
     plain = _read_plain(data / "sharp")
+    training["sharp"] = [photo.example() for photo in plain[_HELD_OUT_PLAIN:]]
     stamp = _hash(data)
     # Plain photos go to one side only: textures must not be shared either.
     for part, target, own in (
@@ -123,7 +143,8 @@ def read_sources(data: Path, cache: Path, *, seed: int, say: Callable[[str], Non
         (_VALIDATION, validation, plain[:_HELD_OUT_PLAIN]),
     ):
         folder = cache / f"{stamp[:12]}-{seed}-{part.name}"
-        target |= _rendered(part, folder, target["cuhk"], own, seed, say)
+        wanted = [kind for kind in RENDERED if kind in kinds]
+        target |= _rendered(wanted, part, folder, target["cuhk"], own, seed, say)
     return Sources(training, validation, stamp)
 
 
@@ -171,6 +192,7 @@ def _read_rgb(path: Path) -> NDArray[np.uint8]:
 
 
 def _rendered(
+    kinds: Sequence[str],
     part: _Part,
     cache: Path,
     photos: Sequence[Example],
@@ -184,8 +206,8 @@ def _rendered(
         raise OutputError(f"{cache} cannot be made ({exc.strerror}); choose another.") from exc
     jobs = [
         (kind, number, cache / f"{part.prefix}{kind}-{number:03}.npz")
-        for kind, count in (("scenes", _SCENES), ("whole", _WHOLE))
-        for number in range(max(1, round(part.share * count / _CHUNK)))
+        for kind in kinds
+        for number in range(max(1, round(part.share * _counts()[kind] / _CHUNK)))
     ]
     missing = [job for job in jobs if not job[2].exists()]
     if missing:
@@ -204,10 +226,14 @@ def _rendered(
             _render_chunk(
                 kind, textures, sharp, np.random.default_rng([seed, stream, number]), path
             )
-    found: dict[str, list[Example]] = {"scenes": [], "whole": []}
+    found: dict[str, list[Example]] = {kind: [] for kind in kinds}
     for kind, _, path in jobs:
         found[kind] += _load(path)
     return found
+
+
+def _counts() -> dict[str, int]:
+    return {"scenes": _SCENES, "whole": _WHOLE}
 
 
 def _render_chunk(

@@ -2,86 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TypeVar
 
 import cv2
 import torch
 
-from focuskit.detect.gauge import GaugeNet
 from focuskit.detect.maps import MapNetwork
-from focuskit.detect.network import FocusNet
 from focuskit.detect.weights import first_line
 from focuskit.errors import DeviceError, InputError, OutputError
-from focuskit.training import focusing, gauging
-from focuskit.training.example import Pools
 from focuskit.training.export import export
-from focuskit.training.loop import Run, Task, rounded
-from focuskit.training.quantise import Pictures
-from focuskit.training.recipes import FocusRecipe, GaugeRecipe, Recipe
+from focuskit.training.kinds import kind_of
+from focuskit.training.loop import Run, rounded
+from focuskit.training.recipe import Recipe
 from focuskit.training.sources import read_sources
 
 __all__ = ["train_recipe"]
 
-_ENCODER = Path("init") / "mobilenet_v2_imagenet.npz"
-
-Given = TypeVar("Given", bound=Recipe)
 Network = TypeVar("Network", bound=MapNetwork)
-
-
-@dataclass(frozen=True, slots=True)
-class _Kind(Generic[Given, Network]):
-    """How recipes of one class are trained.
-
-    Attributes:
-        make_task: from the recipe and the data for training and for validation.
-        fresh: the network with random weights.
-        initial: the network to start from, given the folder of the data.
-        origin: what that is called in the index.
-        facts: what loading and running the trained network need, from it and its task.
-        pictures: for counting in 8 bits, from the training data; none to leave that out.
-    """
-
-    make_task: Callable[[Given, Pools, Pools], Task[Network, Any]]
-    fresh: Callable[[Given], Network]
-    initial: Callable[[Given, Path], Network]
-    origin: str
-    facts: Callable[[Network, Any], dict[str, Any]]
-    pictures: Callable[[Pools], Pictures]
-
-
-# Gains and offset of the logits: of the first look alone, of the first and the close one. Chosen
-# on the held-back photos of CUHK; larger gains lower the error but spoil the calibration.
-_FUSION = {"first": [1.6, 0.0], "both": [1.17, 0.52, 0.0]}
-
-
-def _facts_of_focusnet(network: FocusNet, task: Any) -> dict[str, Any]:
-    return {"network": asdict(network.config), "fusion": _FUSION}
-
-
-_FOCUSNET: _Kind[FocusRecipe, FocusNet] = _Kind(
-    make_task=focusing.FocusTask,
-    fresh=focusing.fresh_network,
-    initial=lambda recipe, data: focusing.initialise(recipe, data / _ENCODER),
-    origin="ImageNet encoder",
-    facts=_facts_of_focusnet,
-    pictures=lambda pools: focusing.usual_pictures(pools.get("cuhk", ())),
-)
-_GAUGE: _Kind[GaugeRecipe, GaugeNet] = _Kind(
-    make_task=gauging.GaugeTask,
-    fresh=gauging.fresh_network,
-    initial=lambda recipe, data: gauging.fresh_network(recipe),
-    origin="random weights",
-    facts=lambda network, task: {
-        "network": {},
-        "frame_offset": rounded(task.frame_offset(network)),
-    },
-    # All of it is smaller than what an encoder gains.
-    pictures=lambda pools: (),
-)
-_KINDS: dict[type[Recipe], _Kind[Any, Any]] = {FocusRecipe: _FOCUSNET, GaugeRecipe: _GAUGE}
 
 
 def train_recipe(
@@ -91,6 +31,7 @@ def train_recipe(
     output: Path,
     cache: Path,
     start: Path | None,
+    backbone: Path | None = None,
     device: str,
     every: int,
     say: Callable[[str], None],
@@ -103,6 +44,8 @@ def train_recipe(
         output: folder of the run; made if missing, continued if it holds a checkpoint.
         cache: folder for rendered examples.
         start: .safetensors to start from; None for what the recipe's kind starts from.
+        backbone: file with the weights that the network's backbone starts from; None for what is
+            below `data`.
         device: "auto", "cpu" or "cuda".
         every: steps between checkpoints.
         say: told what happens.
@@ -113,29 +56,45 @@ def train_recipe(
         OutputError: the folder cannot be written.
     """
     place = _device(device)
+    if start is not None and backbone is not None:
+        raise InputError(
+            f"{start} holds the whole network, {backbone} its backbone: start from one."
+        )
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
         raise OutputError(f"{output} cannot be made ({exc.strerror}); choose another.") from exc
-    kind = _KINDS[type(recipe)]
-    network = kind.initial(recipe, data) if start is None else _loaded(kind.fresh(recipe), start)
-    sources = read_sources(data, cache, seed=recipe.seed, say=say)
+    kind = kind_of(recipe)
+    if start is None:
+        network = kind.initial(recipe, data, backbone)
+        if backbone is not None:
+            say(f"Backbone from {backbone.name}, SHA-256 {_digest(backbone)}.")
+    else:
+        network = _loaded(kind.fresh(recipe), start)
+    sources = read_sources(data, cache, seed=recipe.seed, say=say, kinds=recipe.kinds)
+    recipe.check_pools(sources.training)
     # Torch's threads and OpenCV's fight over the same cores otherwise.
     cv2.setNumThreads(1)
     task = kind.make_task(recipe, sources.training, sources.validation)
     say(f"Training {recipe.name} for {recipe.steps} steps on {place}.")
     trained = Run(recipe, task, output, place, every=every, say=say).train(network)
     figures = task.validate(trained)
+    given = start or backbone
     facts = {
         **kind.facts(trained, task),
         "recipe": recipe.as_record(),
-        "started_from": kind.origin if start is None else start.name,
+        "started_from": given.name if given else kind.origin(recipe),
         "data_sha256": sources.data_hash,
         "validation": {name: rounded(value) for name, value in figures.items()},
     }
     pictures = kind.pictures(sources.training)
-    export(trained, output / "weights", recipe.name, facts, pictures=pictures)
+    export(trained, output / "weights", recipe.name, facts, pictures=pictures, graph=kind.graph)
     say(f"Wrote {output / 'weights'}.")
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _device(name: str) -> torch.device:

@@ -20,7 +20,7 @@ from focuskit.detect.network import NetworkConfig
 from focuskit.detect.weights import find_weights
 from focuskit.errors import InputError
 from focuskit.training import sources
-from focuskit.training.recipes import FocusRecipe
+from focuskit.training.recipes import FocusRecipe, Recipe, recipe_named
 from focuskit.training.train import train_recipe
 from tests.unit.cli.conftest import Run
 from tests.unit.training._make import few_renderings, one_thread, write_data_root
@@ -257,6 +257,47 @@ def test_a_gpu_that_is_not_there_is_refused(focuskit: Run, data_root: Path, tmp_
     said = _refused(focuskit, "focusnet", data_root, "-o", tmp_path / "run", "--device", "cuda")
 
     assert "no CUDA device that torch can use; train with --device cpu" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "value"),
+    [("gauge", "--size", "full"), ("focusnet", "--size", "small"), ("r-dbd", "--teacher", "t")],
+)
+def test_options_that_mean_nothing_to_a_recipe_are_refused(
+    tmp_path: Path, name: str, option: str, value: str
+) -> None:
+    words = ["train", name, str(tmp_path), "-o", str(tmp_path / "run"), option, value]
+
+    answer = CliRunner().invoke(app, words)
+
+    assert answer.exit_code == 1
+    assert f"{option} means nothing to {name}; leave it out." in str(
+        answer.exception or answer.output
+    )
+    assert not (tmp_path / "run").exists()
+
+
+def test_options_change_the_recipe_and_what_is_started_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[str, object] = {}
+
+    def note(recipe: Recipe, **arguments: object) -> None:
+        given.update(arguments, recipe=recipe)
+
+    monkeypatch.setattr("focuskit.training.train.train_recipe", note)
+    words = ["train", "distill-dbdgan-student", str(tmp_path), "-o", str(tmp_path / "run")]
+    options = ["--size", "full", "--teacher", "t.safetensors", "--weights", "b3.pth"]
+
+    answer = CliRunner().invoke(app, [*words, *options, "--set", "steps=7"], catch_exceptions=False)
+
+    assert answer.exit_code == 0
+    wanted = {"configuration": "full", "teacher": "t.safetensors", "steps": 7}
+    before = recipe_named("distill-dbdgan-student").as_record()
+    recipe = given["recipe"]
+    assert isinstance(recipe, Recipe)
+    assert recipe.as_record() == before | wanted
+    assert given["backbone"] == Path("b3.pth")
 
 
 def test_missing_data_are_refused(focuskit: Run, data_root: Path, tmp_path: Path) -> None:

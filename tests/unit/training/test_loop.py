@@ -2,22 +2,28 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from focuskit.detect.gauge import GaugeNet
+from focuskit.detect.maps import MapNetwork
 from focuskit.detect.network import FocusNet, NetworkConfig
 from focuskit.errors import InputError, OutputError
 from focuskit.training.example import Pools
 from focuskit.training.focusing import FocusTask, fresh_network
 from focuskit.training.gauging import GaugeTask
-from focuskit.training.loop import Run
+from focuskit.training.loop import Run, Stateful
+from focuskit.training.losses import Batch, cross_entropy
+from focuskit.training.masked import MaskTask
 from focuskit.training.recipes import FocusRecipe
+from focuskit.training.system_recipes import SystemRecipe
 from tests.unit.training._make import (
     half_sharp_example,
     one_thread,
@@ -75,7 +81,7 @@ def _losses(folder: Path) -> list[dict[str, float]]:
     return [{k: v for k, v in record.items() if k != "s_per_step"} for record in _log(folder)]
 
 
-def _same(one: FocusNet, other: FocusNet) -> bool:
+def _same(one: nn.Module, other: nn.Module) -> bool:
     pairs = zip(one.state_dict().values(), other.state_dict().values(), strict=True)
     return all(torch.allclose(a, b, rtol=1e-5, atol=1e-7) for a, b in pairs)
 
@@ -247,6 +253,139 @@ def test_only_pictures_in_colour_have_their_channels_last(tmp_path: Path) -> Non
 
     assert colour.encoder.stem.weight.is_contiguous(memory_format=torch.channels_last)
     assert gray.fine[0].weight.is_contiguous()
+
+
+class _Normalised(MapNetwork):
+    """All that a published network may bring along: running statistics and dropout."""
+
+    KIND: ClassVar[str] = "normalised"
+    INPUT: ClassVar[str] = "picture"
+    CHANNELS: ClassVar[int] = 3
+    OUTPUTS: ClassVar[tuple[str, ...]] = ("in_focus_probability",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(3, 4, 3, 1, 1),
+            nn.BatchNorm2d(4),
+            nn.ReLU(),
+            nn.Dropout2d(0.3),
+            nn.Conv2d(4, 1, 1),
+        )
+
+    def forward(self, picture: Tensor) -> Tensor:
+        return self.layers(picture)
+
+    def maps(self, picture: Tensor) -> tuple[Tensor, ...]:
+        return (torch.sigmoid(self(picture)),)
+
+
+class _Adversarial(MaskTask[SystemRecipe, _Normalised]):
+    """A task with a critic, which learns within the loss."""
+
+    def __init__(self, recipe: SystemRecipe, interrupt: int = 0) -> None:
+        super().__init__(recipe, POOLS, {})
+        torch.manual_seed(5)
+        self.critic = nn.Sequential(spectral_norm(nn.Conv2d(4, 4, 3, 2)), nn.BatchNorm2d(4))
+        self.optimiser = torch.optim.Adam(self.critic.parameters(), 1e-2)
+        self.prepared: list[torch.device] = []
+        self.interrupt = interrupt
+        self.validated = 0
+
+    def prepare(self, device: torch.device) -> None:
+        self.prepared.append(device)
+        self.critic.to(device)
+
+    def companions(self) -> Mapping[str, Stateful]:
+        return {"critic": self.critic, "critic optimiser": self.optimiser}
+
+    def loss(
+        self, network: _Normalised, batch: Batch, step: int, device: torch.device
+    ) -> tuple[Tensor, dict[str, float]]:
+        assert self.prepared == [device]
+        logits = network(batch.rgb)
+        found = torch.sigmoid(logits)
+        self.optimiser.zero_grad()
+        against = self._judged(batch.rgb, found.detach()) - self._judged(batch.rgb, batch.in_focus)
+        against.backward()
+        self.optimiser.step()
+        fooled = self._judged(batch.rgb, found)
+        content = cross_entropy(logits, batch.in_focus, batch.weight)
+        return content - 0.1 * fooled, {"critic": float(against.detach())}
+
+    def validate(self, network: _Normalised) -> dict[str, float]:
+        self.validated += 1
+        if self.validated == self.interrupt:
+            raise KeyboardInterrupt
+        return {}
+
+    def _judged(self, rgb: Tensor, found: Tensor) -> Tensor:
+        return self.critic(torch.cat([rgb, found], 1)).sigmoid().mean()
+
+
+def _adversarial_recipe(**changes: Any) -> SystemRecipe:
+    shares = {"cuhk": 1.0, "pairs": 0.0, "sweeps": 0.0, "scenes": 0.0}
+    fields = {"name": "tiny", "steps": 5, "batch": 3, "size": 32, "warmup": 1, **shares}
+    return SystemRecipe(**(fields | changes))
+
+
+def _adversarial_run(folder: Path, task: _Adversarial) -> Run[_Normalised]:
+    folder.mkdir(exist_ok=True)
+    return Run(task.recipe, task, folder, torch.device("cpu"), every=2, say=lambda text: None)
+
+
+def _normalised(seed: int = 0) -> _Normalised:
+    torch.manual_seed(seed)
+    return _Normalised()
+
+
+def test_what_learns_beside_the_network_goes_on_with_it(tmp_path: Path) -> None:
+    recipe = _adversarial_recipe()
+    one, first, second = _Adversarial(recipe), _Adversarial(recipe, 2), _Adversarial(recipe)
+    whole = _adversarial_run(tmp_path / "whole", one).train(_normalised())
+    with pytest.raises(KeyboardInterrupt):
+        _adversarial_run(tmp_path / "broken", first).train(_normalised())
+    # What the process did meanwhile must not matter, nor what it starts from.
+    torch.rand(17)
+
+    resumed = _adversarial_run(tmp_path / "broken", second).train(_normalised(3))
+
+    assert _same(whole, resumed)
+    assert _same(one.critic, second.critic)
+    assert not _same(one.critic, first.critic)
+    assert _losses(tmp_path / "broken") == _losses(tmp_path / "whole")
+    assert second.prepared == [torch.device("cpu")]
+
+
+def test_the_mean_of_a_network_has_its_statistics(tmp_path: Path) -> None:
+    task = _Adversarial(_adversarial_recipe(steps=3))
+    start = _normalised()
+
+    averaged = _adversarial_run(tmp_path, task).train(start)
+
+    assert int(averaged.layers[1].num_batches_tracked) == 3
+    assert len(list(start.buffers())) == 3
+    for kept, now in zip(averaged.buffers(), start.buffers(), strict=True):
+        assert torch.equal(kept, now)
+    assert not _same(averaged, start)
+
+
+def test_a_checkpoint_with_other_companions_is_refused(tmp_path: Path) -> None:
+    recipe = _adversarial_recipe(steps=1)
+    _adversarial_run(tmp_path, _Adversarial(recipe)).train(_normalised())
+    path = tmp_path / "checkpoint.pt"
+    whole = torch.load(path, weights_only=True)
+
+    torch.save({name: value for name, value in whole.items() if name != "companions"}, path)
+    with pytest.raises(
+        InputError, match=r"holds nothing beside .* tiny trains with critic, critic optimiser"
+    ):
+        _adversarial_run(tmp_path, _Adversarial(recipe)).train(_normalised())
+
+    del whole["companions"]["critic"]["1.running_mean"]
+    torch.save(whole, path)
+    with pytest.raises(InputError, match=r"checkpoint.pt is damaged .*remove it to start anew"):
+        _adversarial_run(tmp_path, _Adversarial(recipe)).train(_normalised())
 
 
 def test_a_checkpoint_holds_what_it_always_held(tmp_path: Path) -> None:

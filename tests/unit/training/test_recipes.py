@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import fields
 
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from focuskit.detect.frame import GAUGE_STRIDE
 from focuskit.detect.network import STRIDE
 from focuskit.errors import InputError, UnknownNameError
-from focuskit.training import recipes
+from focuskit.training import recipe as recipe_module
 from focuskit.training.recipes import RECIPES, FocusRecipe, GaugeRecipe, Recipe, recipe_named
 
 
@@ -117,9 +119,11 @@ def test_a_single_picture_is_a_batch_where_nothing_is_swapped() -> None:
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda recipe: recipe.name)
 def test_every_number_has_its_bound(recipe: Recipe) -> None:
     """A field that is added wants a thought about what makes sense."""
-    others = {"name", "high_frequency", *recipes._WITHIN_ONE}
-    assert {field.name for field in fields(recipe)} - others <= set(recipes._AT_LEAST)
-    assert recipes._STRIDE == STRIDE
+    numbers = {name for name, value in recipe.as_record().items() if type(value) in (int, float)}
+    assert numbers == set(recipe.AT_LEAST) | recipe.WITHIN_ONE
+    assert not set(recipe.AT_LEAST) & recipe.WITHIN_ONE
+    assert set(recipe.CHOICES) <= {field.name for field in fields(recipe)} - numbers
+    assert recipe_module.STRIDE == STRIDE
     assert STRIDE % GAUGE_STRIDE == 0
 
 
@@ -194,3 +198,30 @@ def test_a_share_of_what_there_is_none_of_is_refused(pools: dict[str, list[int]]
 
     with pytest.raises(InputError, match=r"no examples of .*scenes, whole; .*set that share to 0"):
         recipe.drawn_shares(pools)
+
+
+def test_fewer_photos_than_a_batch_are_refused() -> None:
+    recipe = FocusRecipe(batch=4, pairs=0.0, sweeps=0.0, whole=0.0)
+
+    recipe.check_pools({"cuhk": [1, 2, 3], "scenes": [4]})
+    # Those of a kind without a share do not count.
+    with pytest.raises(InputError, match=r"3 examples for batches of 4; .*batch to at most 3\.$"):
+        recipe.check_pools({"cuhk": [1, 2], "scenes": [4], "whole": [5, 6, 7]})
+    with pytest.raises(InputError, match="no examples of scenes"):
+        recipe.check_pools({"cuhk": [1, 2, 3, 4], "scenes": []})
+
+
+def test_options_are_for_the_recipes_that_have_them() -> None:
+    full = recipe_named("r-dbd").with_option("--size", "configuration", "full")
+
+    assert full.as_record() == recipe_named("r-dbd").as_record() | {"configuration": "full"}
+    with pytest.raises(InputError, match=r"^--size means nothing to gauge; leave it out\.$"):
+        recipe_named("gauge").with_option("--size", "configuration", "full")
+    with pytest.raises(InputError, match="configuration is one of small, full; got 'huge'"):
+        recipe_named("m2cs").with_option("--size", "configuration", "huge")
+
+
+def test_naming_recipes_loads_no_torch() -> None:
+    program = "import sys, focuskit.training.recipes; sys.exit('torch' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -62,7 +62,8 @@ def test_everything_is_read_and_what_is_held_back_stays_apart(
     found, _ = _read(data_root, tmp_path)
 
     kinds = {"cuhk", "pairs", "sweeps", "scenes", "whole"}
-    assert set(found.training) == set(found.validation) == kinds
+    assert set(found.validation) == kinds
+    assert set(found.training) == {*kinds, "sharp"}
     for kind in ("cuhk", "pairs", "sweeps"):
         taught, held = _names(found.training[kind]), _names(found.validation[kind])
         assert taught
@@ -339,3 +340,12 @@ def test_what_is_held_back_exists() -> None:
     assert folders >= HELD_OUT_SCENES
     photos = {path.stem for path in (REAL / "cuhk-dbd" / "photos").iterdir()}
     assert photos >= set(SPARED)
+
+
+@pytest.mark.usefixtures("few")
+def test_what_nobody_asks_for_is_not_rendered(data_root: Path, tmp_path: Path) -> None:
+    found = read_sources(data_root, tmp_path, seed=0, say=lambda _: None, kinds={"cuhk", "pairs"})
+
+    assert not {"scenes", "whole"} & {*found.training, *found.validation}
+    assert not list(tmp_path.rglob("*.npz"))
+    assert all(example.in_focus.min() == 1 for example in found.training["sharp"])
