@@ -22,11 +22,19 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One name of a registry: where its object lives and one line about it."""
+    """One name of a registry: where its object lives and one line about it.
+
+    Attributes:
+        name: what users type.
+        target: "module:attr".
+        summary: one line for listings.
+        paper: who published it and when; empty where nobody did.
+    """
 
     name: str
     target: str
     summary: str
+    paper: str = ""
 
 
 class Registry(Generic[T]):
@@ -43,13 +51,14 @@ class Registry(Generic[T]):
         self._rows: dict[str, Row] = {}
         self._entry_points_read = False
 
-    def add(self, name: str, target: str, summary: str) -> None:
+    def add(self, name: str, target: str, summary: str, *, paper: str = "") -> None:
         """Add a row.
 
         Args:
             name: what users type.
             target: "module:attr"; imported when the row is first used.
             summary: one line for listings.
+            paper: who published it and when; empty where nobody did.
 
         Raises:
             DuplicateNameError: the name is taken.
@@ -65,7 +74,7 @@ class Registry(Generic[T]):
                 f"The {self.kind} name {name!r} is taken by {self._rows[name].target}; "
                 f"{target} needs another one."
             )
-        self._rows[name] = Row(name, target, summary)
+        self._rows[name] = Row(name, target, summary, paper)
 
     def get(self, name: str) -> T:
         """Return the object behind `name`, importing it now.

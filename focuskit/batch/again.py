@@ -94,7 +94,7 @@ class SecondLook:
                 taken.append(None)
                 continue
             crop = frame.crop(region.x, region.y, region.width, region.height)
-            taken.append(remeasure(task.measures, region, crop))
+            taken.append(remeasure(task.measures, region, crop, moved=self.judge.moved))
         return Taken(tuple(taken))
 
 

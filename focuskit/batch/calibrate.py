@@ -24,7 +24,7 @@ _LEAST_GAIN = 3e-4
 _FACTORS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.4, 1.6, 1.8, 2.0, 2.5, 3.0)
 _CHOICES: dict[str, tuple[float, ...]] = {
     "burst_tolerance": (1.04, 1.08, 1.12, 1.2, 1.3, 1.5, 2.0, 4.0),
-    "motion_ratio": (1.3, 1.6, 1.8, 2.2, 3.0),
+    "motion_probability": (0.3, 0.5, 0.7, 0.9, 0.97),
     "least_edges": (10, 25, 40, 80, 160),
     "close_call": (1.0, 1.04, 1.1, 1.2),
     "recoverable_coc_px": (0.0, 2.35, 4.0, 6.0),

@@ -14,11 +14,15 @@ from focuskit.batch.looking import measure_best
 from focuskit.batch.partners import strangers
 from focuskit.batch.pictures import draw_box, jpeg, overlay, shrunk, to_display
 from focuskit.batch.places import Box
+from focuskit.batch.versions import networks_of
 from focuskit.blurmap import BlurMap
 from focuskit.cull import Measures
+from focuskit.cull.measures import Moved
 from focuskit.cull.sets import Fingerprint, fingerprint
 from focuskit.cull.views import View, view_of
 from focuskit.detect import DETECTORS, LIBRARY_DETECTOR, detect_at, open_detector
+from focuskit.detect.motion import MOTION_NAME, motion_logit
+from focuskit.detect.runtime import open_network
 from focuskit.errors import InputError, OutputError
 from focuskit.io import RAW_SUFFIXES, Frame, open_frame
 from focuskit.io.marks import Marks, read_embedded_marks
@@ -101,6 +105,13 @@ class Judge:
             WeightsError, DeviceError: its network cannot be run.
         """
         open_detector(self.detector)
+        if self.moved is not None:
+            open_network(MOTION_NAME)
+
+    @property
+    def moved(self) -> Moved | None:
+        """What tells motion: a network, unless the detector does without any."""
+        return motion_logit if networks_of(self.detector) else None
 
     def __call__(self, shot: Shot) -> Judgement:
         """Return what was found out about a shot.
@@ -113,7 +124,7 @@ class Judge:
         photo = shrunk(working, _THUMBNAIL_PX)
         detector = DETECTORS.get(self.detector)
         blur_map = detect_at(detector, working, photo.height, photo.width)
-        measures, crop = measure_best(frame, photo, blur_map, self.subject)
+        measures, crop = measure_best(frame, photo, blur_map, self.subject, moved=self.moved)
         picture = None
         if self.pictures is not None:
             picture = _save_pictures(self.pictures, shot, frame, photo, blur_map, measures, crop)

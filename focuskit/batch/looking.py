@@ -18,6 +18,7 @@ from focuskit.cull import SCORERS, Measures, gather, measure
 from focuskit.cull.aim import Subject, by_camera, by_faces, regions_on
 from focuskit.cull.beside import Beside, tell_side
 from focuskit.cull.faces import find_faces
+from focuskit.cull.measures import Moved
 from focuskit.cull.subject import Region, choose_regions
 from focuskit.io import Frame
 from focuskit.io.exiftool import ask_focus, exiftool_version
@@ -69,7 +70,12 @@ def find_subject(frame: Frame, photo: Photo, given: Box | None = None) -> Subjec
 
 
 def measure_best(
-    frame: Frame, photo: Photo, blur_map: BlurMap, given: Box | None = None
+    frame: Frame,
+    photo: Photo,
+    blur_map: BlurMap,
+    given: Box | None = None,
+    *,
+    moved: Moved | None = None,
 ) -> tuple[Measures, Photo]:
     """Measure the subject if it is known and can be judged, else the sharpest of the frame.
 
@@ -78,6 +84,7 @@ def measure_best(
         photo: the same, small.
         blur_map: its map, of the size of `photo`.
         given: what a person says the photo is about.
+        moved: tells motion, as in `gather`.
 
     Returns:
         The measures and what is in their box.
@@ -103,7 +110,7 @@ def measure_best(
             detail=detail,
         )
     crops = [(region, _crop(frame, region)) for region in (*boxes, *everywhere)]
-    evidence = gather(photo, blur_map, crops)
+    evidence = gather(photo, blur_map, crops, moved=moved)
     on_it, anywhere = evidence[: len(boxes)], evidence[len(boxes) :]
     # Faces have too few directions of edges to tell motion by; the frame's own boxes do that.
     motion = join_edges([each.edges for each in (evidence if given else anywhere)])

@@ -129,6 +129,8 @@ def _measures(record: Mapping[str, Any]) -> Measures:
         name: math.nan if value is None else float(value)
         for name, value in record["measures"].items()
     }
+    # What no verdict does without, and earlier versions did not measure.
+    values["motion_probability"]
     return Measures(values, Region(**record["region"]), _beside(record.get("beside")))
 
 

@@ -11,15 +11,25 @@ from typing import Any
 from focuskit.cull.decide import Thresholds
 from focuskit.cull.score import SCORE_VERSION
 from focuskit.detect import DETECTORS
-from focuskit.detect.weights import find_weights
+from focuskit.detect.motion import MOTION_NAME
+from focuskit.detect.weights import chosen_weights
 
 __all__ = ["MEASURES_VERSION", "digest_of", "measured_version", "model_version"]
-__all__ += ["parameters_version"]
+__all__ += ["networks_of", "parameters_version"]
 
-MEASURES_VERSION = 2
+MEASURES_VERSION = 3
 """Goes up when the same photo and map give other measures."""
 
 _DIGITS = 12
+
+
+def networks_of(detector: str) -> tuple[str, ...]:
+    """Return the names of the networks that a detector runs; culling with one without runs none.
+
+    Raises:
+        UnknownNameError: there is no such detector.
+    """
+    return tuple(getattr(DETECTORS.get(detector), "networks", ()))
 
 
 @cache
@@ -30,8 +40,7 @@ def model_version(detector: str) -> str:
         UnknownNameError: there is no such detector.
         WeightsError: its weights are missing or damaged.
     """
-    networks = getattr(DETECTORS.get(detector), "networks", ())
-    marks = [f"{name}@{_checksum(name)}" for name in networks]
+    marks = [f"{name}@{_checksum(name)}" for name in networks_of(detector)]
     return ":".join([detector, "+".join(marks)]) if marks else detector
 
 
@@ -57,7 +66,8 @@ def measured_version(detector: str, subject: Any = None) -> str:
         WeightsError: its weights are missing or damaged.
     """
     about = "" if subject is None else f" {subject!r}"
-    return f"{model_version(detector)} {MEASURES_VERSION}{about}"
+    motion = f" {MOTION_NAME}@{_checksum(MOTION_NAME)}" if networks_of(detector) else ""
+    return f"{model_version(detector)}{motion} {MEASURES_VERSION}{about}"
 
 
 def digest_of(text: str) -> str:
@@ -66,5 +76,4 @@ def digest_of(text: str) -> str:
 
 
 def _checksum(name: str) -> str:
-    path = find_weights(name).files["onnx"]
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:_DIGITS]
+    return chosen_weights(name).checksum[:_DIGITS]

@@ -25,6 +25,8 @@ _SHAKE_SHARE = 0.75
 # Less of the textured frame in focus than this is none: where the detector's gauge finds nothing in
 # focus, it dims the whole map below one half.
 _NOTHING = 0.005
+# Of a smaller ratio between widths along and across a direction none is told.
+_LEAST_TOLD = 1.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +166,7 @@ def _scored(measures: Measures, width: float, limit: float, lines: Thresholds) -
         width_px=width,
         limit_px=limit,
         sharp_width_px=lines.sharp_width_px,
-        motion_ratio=lines.motion_ratio,
+        motion_probability=lines.motion_probability,
     )
 
 
@@ -184,7 +186,7 @@ def _unknown_reason(measures: Measures, lines: Thresholds) -> Reason:
 
 
 def _moved(measures: Measures, lines: Thresholds) -> bool:
-    return measures["motion_ratio"] >= lines.motion_ratio
+    return measures["motion_probability"] >= lines.motion_probability
 
 
 def _judged_width(measures: Measures, lines: Thresholds) -> float:
@@ -228,12 +230,15 @@ def _shake(measures: Measures) -> tuple[Reason, ...]:
 def _motion_reason(measures: Measures) -> Reason:
     length = measures.values.get("motion_length", math.nan)
     path = "" if math.isnan(length) else f" over about {length:.0f} px"
-    width = measures["motion_width"]
+    width, ratio = measures["motion_width"], measures["motion_ratio"]
+    if not ratio >= _LEAST_TOLD:
+        # Paths that bend widen edges all around; the spectrum shows them, and no one direction.
+        text = f"Motion blur{path}: fine detail is lost as motion takes it, and no misfocus does."
+        return Reason("motion", text)
     told = (
         "hardly any detail is left along it."
         if math.isnan(width)
-        else f"along it edges are {width:.1f} px wide, {measures['motion_ratio']:.1f} times as "
-        "wide as across it."
+        else f"along it edges are {width:.1f} px wide, {ratio:.1f} times as wide as across it."
     )
     return Reason("motion", f"Motion blur{path} at {measures['motion_angle']:.0f}°: {told}")
 

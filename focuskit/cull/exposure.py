@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 
-from focuskit.color import encoded_gray
 from focuskit.cull.measures import Evidence, ScoreInfo, Scorer
 
 __all__ = ["BRIGHTNESS", "CLIPPED_HIGH", "CLIPPED_LOW", "NOISE"]
@@ -25,11 +24,11 @@ def _clipped_high(evidence: Evidence) -> float:
 
 
 def _clipped_low(evidence: Evidence) -> float:
-    return float((encoded_gray(evidence.photo) <= _BLACK).mean())
+    return float((evidence.frame_gray <= _BLACK).mean())
 
 
 def _brightness(evidence: Evidence) -> float:
-    return float(np.mean(encoded_gray(evidence.photo)))
+    return float(np.mean(evidence.frame_gray))
 
 
 NOISE = Scorer(

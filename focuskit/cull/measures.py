@@ -26,9 +26,12 @@ from focuskit.optics.edges import Edges, join_edges, measure_edges
 from focuskit.optics.noise import measure_noise
 from focuskit.photo import Photo
 
-__all__ = ["Evidence", "Measures", "ScoreInfo", "Scorer", "gather", "measure"]
+__all__ = ["Evidence", "Measures", "Moved", "ScoreInfo", "Scorer", "gather", "measure"]
 
 _MOST_NOISE = 0.03
+
+Moved = Callable[[NDArray[np.float32]], float]
+"""Takes (H, W) encoded luma at 100 %, returns the log odds of its blur being motion."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +48,7 @@ class Evidence:
         all_edges: the same for all boxes that were looked at: motion shows in directions, which a
             single box may not have.
         shared: share of the other boxes that moved the same way, NaN where that cannot be told.
+        moved: tells motion; None leaves it to the widths of edges by direction.
     """
 
     photo: Photo
@@ -55,11 +59,17 @@ class Evidence:
     edges: Edges
     all_edges: Edges
     shared: float = math.nan
+    moved: Moved | None = None
 
     @cached_property
     def gray(self) -> NDArray[np.float32]:
         """What `crop` holds, encoded, as edges are measured in it."""
         return encoded_gray(self.crop)
+
+    @cached_property
+    def frame_gray(self) -> NDArray[np.float32]:
+        """What `photo` holds, encoded."""
+        return encoded_gray(self.photo)
 
     @cached_property
     def lean(self) -> complex | None:
@@ -78,7 +88,11 @@ class Evidence:
 
 
 def gather(
-    photo: Photo, blur_map: BlurMap, boxes: Sequence[tuple[Region, Photo]]
+    photo: Photo,
+    blur_map: BlurMap,
+    boxes: Sequence[tuple[Region, Photo]],
+    *,
+    moved: Moved | None = None,
 ) -> list[Evidence]:
     """Return the evidence of each box of a shot.
 
@@ -86,6 +100,8 @@ def gather(
         photo: the whole frame, small.
         blur_map: its map, of the same size.
         boxes: regions and what they hold at 100 %.
+        moved: tells motion, and is asked of boxes that may have moved only; None leaves it to the
+            widths of edges by direction.
     """
     grays = [encoded_gray(crop) for _, crop in boxes]
     # Texture reads as noise too: the flattest box knows best, and no photo is as noisy as a lawn
@@ -95,7 +111,7 @@ def gather(
     together = join_edges(edges)
     shared = shared_motion([fit_ellipse(widths_by_direction(found)) for found in edges])
     return [
-        Evidence(photo, blur_map, crop, region, noise, found, together, share)
+        Evidence(photo, blur_map, crop, region, noise, found, together, share, moved)
         for (region, crop), found, share in zip(boxes, edges, shared, strict=True)
     ]
 

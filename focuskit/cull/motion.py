@@ -6,12 +6,21 @@ import cmath
 import math
 
 from focuskit.cull.measures import Evidence, ScoreInfo, Scorer
+from focuskit.cull.sharpness import EDGE_WIDTH
 from focuskit.optics.cepstrum import motion_length_px
 
-__all__ = ["MOTION_ANGLE", "MOTION_LENGTH", "MOTION_RATIO", "MOTION_SHARED", "MOTION_WIDTH"]
+__all__ = ["MOTION_ANGLE", "MOTION_LENGTH", "MOTION_PROBABILITY", "MOTION_RATIO"]
+__all__ += ["MOTION_SHARED", "MOTION_WIDTH"]
 
 # Of the lean: with it misfocus parts from motion at a ratio of 1.6.
 _EXPONENT = 0.448
+# Misfocus as likely as motion, by widths alone; at 1.8 times motion is four times as likely.
+_EVEN_RATIO, _STEEPNESS = 1.6, 12.0
+# How far widths, which are of all boxes, count beside the spectrum of the judged one.
+_BESIDE = 1 / 3
+# Narrower edges, as wide along a direction as across it, need no closer look.
+_LEAST_WIDTH_PX, _LEAST_LEAN = 0.9, 1.2
+_SURE = 30.0
 # Below this ratio there is no path whose length could be measured.
 _LEAST_RATIO = 1.4
 
@@ -19,6 +28,19 @@ _LEAST_RATIO = 1.4
 def _motion_ratio(evidence: Evidence) -> float:
     lean = evidence.lean
     return math.nan if lean is None else math.exp(_EXPONENT * abs(lean))
+
+
+def _motion_probability(evidence: Evidence) -> float:
+    ratio = _motion_ratio(evidence)
+    logit = _STEEPNESS * math.log(ratio / _EVEN_RATIO)
+    if evidence.moved is not None and _may_have_moved(evidence, ratio):
+        beside = 0.0 if math.isnan(logit) else _BESIDE * logit
+        logit = evidence.moved(evidence.gray) + beside
+    return 1 / (1 + math.exp(-min(max(logit, -_SURE), _SURE))) if math.isfinite(logit) else math.nan
+
+
+def _may_have_moved(evidence: Evidence, ratio: float) -> bool:
+    return ratio >= _LEAST_LEAN or EDGE_WIDTH.measure(evidence) >= _LEAST_WIDTH_PX
 
 
 def _motion_width(evidence: Evidence) -> float:
@@ -41,6 +63,18 @@ def _motion_shared(evidence: Evidence) -> float:
     return evidence.shared
 
 
+MOTION_PROBABILITY = Scorer(
+    ScoreInfo(
+        "motion_probability",
+        "share",
+        0.0,
+        1.0,
+        False,
+        "How likely the judged box moved rather than being sharp or out of focus, from its power "
+        "spectrum and motion_ratio; from that alone where edges are narrow or no network runs.",
+    ),
+    _motion_probability,
+)
 MOTION_RATIO = Scorer(
     ScoreInfo(
         "motion_ratio",

@@ -82,8 +82,7 @@ def widths_by_direction(
     trust = edges.weight * edges.contrast if by_contrast else edges.weight
     total = float(trust.sum())
     for index in range(DIRECTIONS):
-        turn = edges.angle_rad - np.float32(index * math.pi / DIRECTIONS)
-        near = np.abs((turn + math.pi / 2) % math.pi - math.pi / 2) <= math.pi / DIRECTIONS
+        near = _faces(edges.angle_rad, index)
         weight = trust[near]
         if len(weight) >= _LEAST_POINTS and weight.sum() >= _LEAST_SHARE * total:
             widths[index] = _weighted_quantile(edges.width_px[near], weight, share)
@@ -192,6 +191,17 @@ def _structure(
     tensor = np.array([[float(np.mean(x * x)), cross], [cross, float(np.mean(y * y))]])
     lowest = float(np.linalg.eigvalsh(tensor)[0])
     return tensor - np.eye(2) * min(noise_energy, lowest - _LEAST_STRUCTURE)
+
+
+def _faces(angle_rad: NDArray[np.float32], index: int) -> NDArray[np.bool_]:
+    """True where an edge lies within the range of a direction."""
+    half, quarter = np.float32(math.pi), np.float32(math.pi / 2)
+    turn = angle_rad - np.float32(index * math.pi / DIRECTIONS)
+    turn += quarter
+    # Angles lie within half a turn, so once around is enough; a remainder takes ten times as long.
+    turn += (turn < 0) * half
+    turn -= quarter
+    return np.asarray(np.abs(turn, out=turn) <= np.float32(math.pi / DIRECTIONS))
 
 
 def _spans_the_circle(known: NDArray[np.bool_]) -> bool:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from focuskit.blurmap import BlurMap
 from focuskit.color import encoded_gray, luminance
-from focuskit.cull.measures import Evidence, Measures
+from focuskit.cull.measures import Evidence, Measures, Moved
 from focuskit.cull.scorers import SCORERS
 from focuskit.cull.subject import Region, RegionKind
 from focuskit.cull.views import View, match
@@ -28,6 +28,7 @@ _OF_THE_BOX = (
     "edge_width",
     "edge_count",
     "detail",
+    "motion_probability",
     "motion_ratio",
     "motion_width",
     "motion_angle",
@@ -155,20 +156,30 @@ def _around(
     return left, top, np.sqrt(np.maximum(light, np.float32(0)))
 
 
-def remeasure(measures: Measures, region: Region, crop: Photo) -> Measures:
+def remeasure(
+    measures: Measures, region: Region, crop: Photo, *, moved: Moved | None = None
+) -> Measures:
     """Return a shot's numbers with those of its box taken in another one.
 
     Args:
         measures: of the shot.
         region: the other box.
         crop: what it holds, at 100 %.
+        moved: tells motion, as in `gather`.
     """
     noise = measures["noise"]
     edges = measure_edges(encoded_gray(crop), noise_sigma=noise)
     nothing = np.zeros((1, 1), np.float32)
     # Nothing that is measured of a box asks about the rest of the frame.
     evidence = Evidence(
-        crop, BlurMap(nothing, nothing, nothing), crop, region, noise, edges, all_edges=edges
+        crop,
+        BlurMap(nothing, nothing, nothing),
+        crop,
+        region,
+        noise,
+        edges,
+        all_edges=edges,
+        moved=moved,
     )
     taken = {name: float(SCORERS.get(name).measure(evidence)) for name in _OF_THE_BOX}
     return Measures({**measures.values, **taken}, region)

@@ -71,7 +71,7 @@ def score_shot(
     width_px: float,
     limit_px: float,
     sharp_width_px: float,
-    motion_ratio: float,
+    motion_probability: float,
 ) -> Score:
     """Return the score of a shot and its parts.
 
@@ -80,12 +80,12 @@ def score_shot(
         width_px: the edge width that its verdict rests on; NaN if there was nothing to judge.
         limit_px: the edge width beyond which it is out of focus.
         sharp_width_px: the edge width that a sharp photo has.
-        motion_ratio: from this ratio of widths along and across a direction on, it is motion.
+        motion_probability: from this probability on blur is called motion.
     """
     parts = {
         "sharpness_score": sharpness_score(width_px, limit_px),
         "placement_score": _placement(measures, sharp_width_px),
-        "motion_score": _motion(measures, limit_px, motion_ratio),
+        "motion_score": _motion(measures, limit_px, motion_probability),
         "noise_score": _falling(measures.values.get("noise", math.nan) / _NOISY, 2),
         "exposure_score": _exposure(measures),
     }
@@ -115,14 +115,13 @@ def _placement(measures: Measures, sharp_px: float) -> float:
     return _falling(max(0.0, ratio - _OF_NOTE), 2)
 
 
-def _motion(measures: Measures, limit_px: float, motion_ratio: float) -> float:
+def _motion(measures: Measures, limit_px: float, called_from: float) -> float:
     """Score the width along the path, the more the surer it is that there is one."""
     along = sharpness_score(measures.values.get("motion_width", math.nan), limit_px)
-    ratio = measures.values.get("motion_ratio", math.nan)
-    if math.isnan(along) or math.isnan(ratio):
+    probability = measures.values.get("motion_probability", math.nan)
+    if math.isnan(along) or math.isnan(probability):
         return math.nan
-    sure = (ratio - _OF_NOTE) / max(motion_ratio - _OF_NOTE, 0.01)
-    return 100 - (100 - along) * min(max(sure, 0.0), 1.0)
+    return 100 - (100 - along) * min(probability / max(called_from, 0.01), 1.0)
 
 
 def _exposure(measures: Measures) -> float:

@@ -16,6 +16,7 @@ SCORERS.add("in_focus_share", "focuskit.cull.sharpness:IN_FOCUS_SHARE", "how muc
 SCORERS.add("focus_x", "focuskit.cull.sharpness:FOCUS_X", "where the in-focus area lies")
 SCORERS.add("focus_y", "focuskit.cull.sharpness:FOCUS_Y", "where the in-focus area lies")
 SCORERS.add("texture_share", "focuskit.cull.sharpness:TEXTURE_SHARE", "how much can be judged")
+SCORERS.add("motion_probability", "focuskit.cull.motion:MOTION_PROBABILITY", "moved or not")
 SCORERS.add("motion_ratio", "focuskit.cull.motion:MOTION_RATIO", "blur along one direction")
 SCORERS.add("motion_width", "focuskit.cull.motion:MOTION_WIDTH", "width along that direction")
 SCORERS.add("motion_angle", "focuskit.cull.motion:MOTION_ANGLE", "direction of that blur")

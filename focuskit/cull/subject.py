@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import cv2
@@ -104,10 +105,13 @@ def _window_mean(values: NDArray[np.float32], window: tuple[int, int]) -> NDArra
     return np.asarray(mean, np.float32).reshape(values.shape)
 
 
+@lru_cache(maxsize=8)
 def _centre_weight(shape: tuple[int, ...]) -> NDArray[np.float32]:
     y = np.linspace(-1, 1, shape[0], dtype=np.float32)[:, None]
     x = np.linspace(-1, 1, shape[1], dtype=np.float32)[None, :]
-    return 1 + np.float32(_CENTRE_BONUS) * (1 - np.minimum(1, np.hypot(x, y)))
+    weight = 1 + np.float32(_CENTRE_BONUS) * (1 - np.minimum(1, np.hypot(x, y)))
+    weight.flags.writeable = False
+    return np.asarray(weight)
 
 
 def _clamp(value: int, high: int) -> int:

@@ -41,7 +41,7 @@ class Thresholds:
             are crowded; a print seen at arm's length shows 1/1500. `USES` has it for other uses.
         least_edges: with fewer measurable edges in the judged box there is nothing to judge.
         least_texture_share: the same for the share of the frame that has texture.
-        motion_ratio: edges this much wider along one direction than across it mean motion.
+        motion_probability: from this probability on blur is called motion.
         shallow_share: with less of the frame in focus, a sharp photo is called shallow on purpose.
         clipped_share: with more of the frame blown or blocked, that is said.
         burst_tolerance: in a burst, edges up to this much wider than the best frame's are equal.
@@ -61,7 +61,7 @@ class Thresholds:
     coc_limit_share: float = 0.000291
     least_edges: float = 40
     least_texture_share: float = 0.02
-    motion_ratio: float = 1.6
+    motion_probability: float = 0.5
     shallow_share: float = 0.3
     clipped_share: float = 0.1
     burst_tolerance: float = 1.12
@@ -71,10 +71,11 @@ class Thresholds:
 
     def __post_init__(self) -> None:
         for each in fields(self):
-            factor = each.name in ("motion_ratio", "burst_tolerance", "close_call")
+            factor = each.name in ("burst_tolerance", "close_call")
             divides = each.name in ("sharp_width_px", "preview_factor")
             low = 1.0 if factor else 0.01 if divides else 0.0
-            check_range(each.name, getattr(self, each.name), low=low, high=_LARGEST)
+            high = 1.0 if each.name == "motion_probability" else _LARGEST
+            check_range(each.name, getattr(self, each.name), low=low, high=high)
 
     def for_use(self, use: str) -> Thresholds:
         """Return the same lines for photos that are shown otherwise, see `USES`.

@@ -168,7 +168,8 @@ def _light(photo: Photo, long_edge: int) -> tuple[Map, float]:
     """Return the photo, highlights clipped as in print, no longer than asked, and its scale."""
     longest = max(photo.height, photo.width)
     if longest <= long_edge:
-        return np.minimum(photo.rgb, np.float32(1)), 1.0
+        within = float(photo.rgb.max()) <= 1
+        return photo.rgb if within else np.minimum(photo.rgb, np.float32(1)), 1.0
     light = _clipped(photo.rgb, longest // long_edge)
     factor = long_edge / longest
     shape = tuple(max(1, round(side * factor)) for side in photo.rgb.shape[:2])

@@ -32,6 +32,8 @@ _TILE, _ONE_TILE = 384, 640
 # Above the line a frame is in focus, and its map stays as it is. Below, it is not; but whoever
 # looks for the sharpest of a missed shot finds it, the dimmer the more the shot is missed.
 _STEEP_ABOVE, _STEEP_BELOW, _MOST_BELOW = 20.0, 0.3, 0.9
+# So far above the line the probability is 1 to the last bit of a float32.
+_BEYOND_DOUBT = 1.0
 
 
 def focus_probability(light: Map, worth: Map, most: int) -> float:
@@ -40,21 +42,23 @@ def focus_probability(light: Map, worth: Map, most: int) -> float:
     Args:
         light: (H, W, 3) linear light in [0, 1] at the size that decides what counts as blurred.
         worth: (h, w) in [0, 1], of the same frame at any size: where something may be in focus.
-        most: tiles to look at, the most promising first.
+        most: tiles to look at, the most promising first; those after the one that leaves no doubt
+            are spared, as more cells can only make the sharpest of them sharper.
 
     Raises:
         WeightsError, DeviceError: the network cannot be run; the message tells a way on.
     """
     network, weights = open_network(GAUGE_NAME)
     height, width = light.shape[:2]
-    evidence = [
-        network(_gray(light[window])[None, None])[2].ravel()
-        for window in _windows(light, worth)[:most]
-    ]
-    cells = np.concatenate(evidence)
     count = max(1, round(SHARPEST_SHARE * height * width / GAUGE_STRIDE**2))
-    sharpest = np.partition(cells, -min(count, cells.size))[-count:]
-    above = float(sharpest.mean()) - float(weights.facts["frame_offset"])
+    cells, above = np.zeros(0, np.float32), -math.inf
+    for window in _windows(light, worth)[:most]:
+        evidence = network(_gray(light[window])[None, None])[2].ravel()
+        cells = np.concatenate((cells, evidence))
+        sharpest = np.partition(cells, -min(count, cells.size))[-count:]
+        above = float(sharpest.mean()) - float(weights.facts["frame_offset"])
+        if above >= _BEYOND_DOUBT and cells.size >= count:
+            break
     return max(_sigmoid(_STEEP_ABOVE * above), _MOST_BELOW * _sigmoid(_STEEP_BELOW * above))
 
 

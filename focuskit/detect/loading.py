@@ -2,16 +2,56 @@
 
 from __future__ import annotations
 
-from focuskit.detect.gauge import GaugeNet
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, cast
+
+from torch import Tensor
+
 from focuskit.detect.maps import MapNetwork
-from focuskit.detect.network import FocusNet
-from focuskit.detect.weights import WAY_ON, Weights, first_line
+from focuskit.detect.weights import (
+    WAY_ON,
+    WEIGHTS_VERSION,
+    Weights,
+    find_weights,
+    first_line,
+    read_shapes,
+    weight_names,
+)
 from focuskit.errors import WeightsError
 
-__all__ = ["NETWORKS", "load_network"]
+__all__ = ["NETWORKS", "load_network", "load_own_network", "network_class"]
 
-NETWORKS: dict[str, type[MapNetwork]] = {each.KIND: each for each in (FocusNet, GaugeNet)}
-"""Classes by what the index calls their kind; where it is silent, it is a FocusNet."""
+_SYSTEMS = "focuskit.detect.systems"
+
+NETWORKS: dict[str, str] = {
+    "focusnet": "focuskit.detect.network:FocusNet",
+    "gauge": "focuskit.detect.gauge:GaugeNet",
+    "motion": "focuskit.detect.motion_network:MotionNet",
+    "r-dbd": f"{_SYSTEMS}.rdbd:Rdbd",
+    "defusionnet": f"{_SYSTEMS}.defusionnet:DeFusionNet",
+    "distill-dbdgan-teacher": f"{_SYSTEMS}.dbdgan_teacher:DbdganTeacher",
+    "distill-dbdgan-student": f"{_SYSTEMS}.dbdgan_student:DbdganStudent",
+    "m2cs": f"{_SYSTEMS}.m2cs:M2csNet",
+    "local-metric": f"{_SYSTEMS}.local_metric:LocalMetricNet",
+}
+"""Where the classes are, by what the index calls their kind."""
+
+# Where the index is silent.
+_FIRST_KIND = "focusnet"
+_NAMED = 3
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+def network_class(kind: str) -> type[MapNetwork]:
+    """Return the class of a kind of network, importing it now.
+
+    Raises:
+        KeyError: there is no such kind.
+    """
+    module, _, name = NETWORKS[kind].partition(":")
+    return cast(type[MapNetwork], getattr(import_module(module), name))
 
 
 def load_network(weights: Weights) -> MapNetwork:
@@ -20,6 +60,49 @@ def load_network(weights: Weights) -> MapNetwork:
     Raises:
         WeightsError: the file cannot be read or belongs to another network.
     """
+    path = weights.files["safetensors"]
+    try:
+        network = network_class(_kind(weights)).from_facts(weights.facts["network"])
+        _fill(network, weights)
+    except (OSError, LookupError, TypeError, ValueError, RuntimeError) as exc:
+        raise WeightsError(
+            f"The weights {path} do not fit this version of focuskit "
+            f"({type(exc).__name__}: {first_line(exc)}). {WAY_ON}"
+        ) from exc
+    return network.eval()
+
+
+def load_own_network(weights: Weights) -> MapNetwork:
+    """Return the network with a person's own weights, ready to judge.
+
+    Raises:
+        WeightsError: they are of another architecture or version; the first keys that differ are
+            named.
+    """
+    path, told = weights.files["safetensors"], weights.facts
+    wanted = _wanted_kind(weights.name)
+    shapes, _ = read_shapes(path)
+    reason = _refusal(told, wanted)
+    network = None if reason else _made(wanted, told)
+    if network is None:
+        usual = _usual(weights.name, wanted)
+        differing = _differing(_shapes_of(usual), shapes)
+        raise WeightsError(
+            f"{path} cannot run {weights.name}: "
+            f"{reason or 'what it says of its network is unknown here'}; {differing}. Give weights "
+            f"that focuskit train or focuskit weights export wrote for {weights.name}."
+        )
+    expected = _shapes_of(network)
+    if expected != dict(shapes):
+        raise WeightsError(
+            f"{path} is of another architecture than the {wanted} that it says it is: "
+            f"{_differing(expected, shapes)}. Write it anew with focuskit weights export."
+        )
+    _fill(network, weights)
+    return network.eval()
+
+
+def _fill(network: MapNetwork, weights: Weights) -> None:
     try:
         from safetensors import SafetensorError
         from safetensors.torch import load_file
@@ -30,12 +113,70 @@ def load_network(weights: Weights) -> MapNetwork:
         ) from exc
     path = weights.files["safetensors"]
     try:
-        made = NETWORKS[weights.facts.get("kind", FocusNet.KIND)]
-        network = made.from_facts(weights.facts["network"])
-        network.load_state_dict({k: v.float() for k, v in load_file(path).items()})
-    except (OSError, SafetensorError, LookupError, TypeError, ValueError, RuntimeError) as exc:
-        raise WeightsError(
-            f"The weights {path} do not fit this version of focuskit "
-            f"({type(exc).__name__}: {first_line(exc)}). {WAY_ON}"
-        ) from exc
-    return network.eval()
+        state = load_file(path)
+    except SafetensorError as exc:
+        raise ValueError(str(exc)) from exc
+    network.load_state_dict({key: _widened(values) for key, values in state.items()})
+
+
+def _widened(values: Tensor) -> Tensor:
+    return values.float() if values.is_floating_point() else values
+
+
+def _kind(weights: Weights) -> Any:
+    return weights.facts.get("kind", _FIRST_KIND)
+
+
+def _wanted_kind(name: str) -> str:
+    """Return the kind of network that runs under a name: the shipped one's, or the name itself."""
+    return str(_kind(find_weights(name))) if name in weight_names() else name
+
+
+def _refusal(told: Mapping[str, Any], wanted: str) -> str:
+    """Return why weights are not for a kind of network, by what they say; nothing if they are."""
+    kind, version = told.get("kind"), told.get("version")
+    if kind is None:
+        return "it does not say what it is, as weights that focuskit writes do"
+    if kind != wanted:
+        return f"it holds {kind!r}, another architecture than {wanted}"
+    if version != WEIGHTS_VERSION:
+        return f"it is of version {version}, and this focuskit reads version {WEIGHTS_VERSION}"
+    return ""
+
+
+def _made(kind: str, told: Mapping[str, Any]) -> MapNetwork | None:
+    try:
+        return network_class(kind).from_facts(told["network"])
+    except (LookupError, TypeError, ValueError, RuntimeError):
+        return None
+
+
+def _usual(name: str, kind: str) -> MapNetwork:
+    """Return the network that such weights are compared with: as shipped, else as by default."""
+    facts = find_weights(name).facts["network"] if name in weight_names() else {}
+    return network_class(kind).from_facts(facts)
+
+
+def _shapes_of(network: MapNetwork) -> dict[str, tuple[int, ...]]:
+    return {key: tuple(values.shape) for key, values in network.state_dict().items()}
+
+
+def _differing(expected: Shapes, found: Shapes) -> str:
+    """Name the first keys that differ, in the network's order, then those that it lacks."""
+    keys = [*expected, *(key for key in found if key not in expected)]
+    said = []
+    for key in keys:
+        if key not in found:
+            said.append(f"{key} (missing)")
+        elif key not in expected:
+            said.append(f"{key} (not of this network)")
+        elif found[key] != expected[key]:
+            said.append(f"{key} ({_size(found[key])} instead of {_size(expected[key])})")
+    if not said:
+        return "its keys are the same"
+    more = f" and {len(said) - _NAMED} more" if len(said) > _NAMED else ""
+    return f"keys that differ: {', '.join(said[:_NAMED])}{more}"
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return "×".join(map(str, shape)) or "1"

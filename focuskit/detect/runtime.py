@@ -3,7 +3,8 @@
 Two environment variables choose, so that worker processes choose alike: FOCUSKIT_DEVICE ("auto",
 "cpu" or "cuda") and FOCUSKIT_RUNTIME ("auto", "onnx" or "torch"). By itself onnxruntime takes the
 form that counts in 8 bits, where there is one; "onnx" is the one in floating point, which gives the
-same map as torch.
+same map as torch. Weights without a form for onnxruntime are run by torch, and so are a person's
+own (see `focuskit.detect.weights`).
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ import logging
 import os
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from focuskit.detect.weights import Weights, find_weights, first_line
+from focuskit.detect.weights import Weights, find_weights, first_line, own_file, read_weights
 from focuskit.errors import DeviceError, WeightsError
 
 __all__ = ["DEVICE_VARIABLE", "RUNTIME_VARIABLE", "Network", "Prediction", "open_network"]
@@ -45,19 +47,24 @@ def open_network(name: str) -> tuple[Network, Weights]:
     """
     device = _choice(DEVICE_VARIABLE, _DEVICES)
     runtime = _choice(RUNTIME_VARIABLE, _RUNTIMES)
-    return _opened(name, device, runtime)
+    return _opened(name, device, runtime, own_file(name))
 
 
 @cache
-def _opened(name: str, device: str, runtime: str) -> tuple[Network, Weights]:
-    weights = find_weights(name)
+def _opened(name: str, device: str, runtime: str, own: Path | None) -> tuple[Network, Weights]:
+    weights = find_weights(name) if own is None else read_weights(own, name)
     if runtime == "onnx" and device == "cuda":
         raise DeviceError(
             "onnxruntime runs the network on the CPU only here; for a GPU set "
             f"{RUNTIME_VARIABLE}=torch, or leave it unset."
         )
-    if runtime == "torch" or device == "cuda":
-        return _by_torch(weights, device), weights
+    if runtime == "onnx" and "onnx" not in weights.files:
+        raise DeviceError(
+            f"The weights of {name} have no form for onnxruntime; set {RUNTIME_VARIABLE}=torch, or "
+            "leave it unset."
+        )
+    if runtime == "torch" or device == "cuda" or "onnx" not in weights.files:
+        return _by_torch(weights, device, own=own is not None), weights
     try:
         form = "int8" if runtime == "auto" and "int8" in weights.files else "onnx"
         return _by_onnxruntime(weights, form), weights
@@ -72,7 +79,7 @@ def _opened(name: str, device: str, runtime: str) -> tuple[Network, Weights]:
             "pip install onnxruntime",
             exc,
         )
-        return _by_torch(weights, device), weights
+        return _by_torch(weights, device, own=False), weights
 
 
 def _choice(variable: str, known: tuple[str, ...]) -> str:
@@ -116,10 +123,10 @@ def _by_onnxruntime(weights: Weights, form: str = "onnx") -> Network:
     return run
 
 
-def _by_torch(weights: Weights, device: str) -> Network:
+def _by_torch(weights: Weights, device: str, *, own: bool) -> Network:
     import torch
 
-    from focuskit.detect.loading import load_network
+    from focuskit.detect.loading import load_network, load_own_network
 
     if device == "cuda" and not torch.cuda.is_available():
         raise DeviceError(
@@ -127,7 +134,7 @@ def _by_torch(weights: Weights, device: str) -> Network:
             f"set {DEVICE_VARIABLE}=cpu or leave it unset."
         )
     place = torch.device("cuda" if device == "cuda" else "cpu")
-    network = load_network(weights).to(place)
+    network = (load_own_network if own else load_network)(weights).to(place)
 
     def run(picture: Map) -> Prediction:
         try:

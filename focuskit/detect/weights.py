@@ -1,36 +1,62 @@
-"""The weights that ship with focuskit, found by name and checked before they are used."""
+"""The weights that ship with focuskit, found by name and checked before they are used.
+
+A person's own take their place where FOCUSKIT_WEIGHTS says so: NETWORK=FILE, such as
+r-dbd=mine.safetensors. Worker processes inherit it.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
+import os
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from focuskit.errors import WeightsError
 
 __all__ = [
+    "DESCRIPTION_KEY",
     "INDEX_NAME",
     "WAY_ON",
+    "WEIGHTS_VARIABLE",
+    "WEIGHTS_VERSION",
     "Weights",
+    "chosen_weights",
+    "description",
     "find_weights",
     "first_line",
+    "own_file",
+    "read_shapes",
+    "read_weights",
     "weight_names",
     "weights_folder",
 ]
 
+WEIGHTS_VARIABLE = "FOCUSKIT_WEIGHTS"
+
 INDEX_NAME = "index.json"
+DESCRIPTION_KEY = "focuskit"
+"""Key of a .safetensors file's metadata: what its numbers are, as JSON."""
+
+WEIGHTS_VERSION = 1
+"""Goes up when networks change so that the weights of before no longer belong to them."""
+
 WAY_ON = (
     "Install focuskit again (pip install --force-reinstall --no-deps focuskit), or choose a "
     "detector that needs no weights: --detector lbp."
 )
 """What to do about weights that cannot be used."""
 
-_FORMS = ("onnx", "safetensors")
-_EXTRA_FORMS = ("int8",)
+_FORM = "safetensors"
+_EXTRA_FORMS = ("onnx", "int8")
+_RUNNING = ("running_mean", "running_var", "num_batches_tracked")
+_PICKLES = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +65,31 @@ class Weights:
 
     Attributes:
         name: as in the index.
-        files: checked paths by form: "onnx" and "safetensors", of some "int8" too.
+        files: checked paths by form: "safetensors", of most "onnx" and of some "int8" too.
         facts: what the index says of them: network variant, calibration, recipe, figures.
     """
 
     name: str
     files: dict[str, Path]
     facts: dict[str, Any]
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the file that stands for all forms, as hexadecimal digits."""
+        path = self.files.get("onnx", self.files[_FORM])
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+
+    @property
+    def parameters(self) -> int:
+        """How many learned numbers are used; running statistics are none of them.
+
+        Where the facts hold "filters", these are all that is used.
+        """
+        if "filters" in self.facts:
+            return int(np.size(self.facts["filters"]))
+        shapes, _ = read_shapes(self.files[_FORM])
+        learned = [shape for key, shape in shapes.items() if not key.endswith(_RUNNING)]
+        return sum(math.prod(shape) for shape in learned)
 
 
 def weights_folder() -> Path:
@@ -82,7 +126,7 @@ def find_weights(name: str, folder: Path | None = None) -> Weights:
         )
     entry = index[name]
     try:
-        stored = {form: entry["files"][form] for form in _FORMS}
+        stored = {_FORM: entry["files"][_FORM]}
         stored |= {form: entry["files"][form] for form in _EXTRA_FORMS if form in entry["files"]}
         wanted = {form: (home / each["file"], str(each["sha256"])) for form, each in stored.items()}
         facts = {key: entry[key] for key in entry if key != "files"}
@@ -92,6 +136,91 @@ def find_weights(name: str, folder: Path | None = None) -> Weights:
             f"it should ({exc}). {WAY_ON}"
         ) from exc
     return Weights(name, {form: _checked(*each) for form, each in wanted.items()}, facts)
+
+
+def chosen_weights(name: str) -> Weights:
+    """Return the weights that a network of that name runs with: a person's own, else the shipped.
+
+    Raises:
+        WeightsError: they are missing or damaged.
+    """
+    own = own_file(name)
+    return find_weights(name) if own is None else read_weights(own, name)
+
+
+def own_file(name: str) -> Path | None:
+    """Return the file that FOCUSKIT_WEIGHTS names for a network, None for the shipped weights.
+
+    Raises:
+        WeightsError: the variable does not say NETWORK=FILE.
+    """
+    text = os.environ.get(WEIGHTS_VARIABLE, "").strip()
+    if not text:
+        return None
+    network, _, file = text.partition("=")
+    if not (network and file):
+        raise WeightsError(
+            f"{WEIGHTS_VARIABLE} is NETWORK=FILE, such as r-dbd=mine.safetensors, got {text!r}."
+        )
+    return Path(file) if network == name else None
+
+
+def read_weights(path: Path, name: str) -> Weights:
+    """Return weights from a .safetensors file of a person's own, with what it says of itself.
+
+    Whether the numbers fit a network is seen when they are loaded.
+
+    Args:
+        path: the file; its facts hold "kind", "version" and what the index would, as far as it
+            tells them.
+        name: of the network that is to run with them.
+
+    Raises:
+        WeightsError: it cannot be read, is cut off, or is a pickle.
+    """
+    _, said = read_shapes(path)
+    return Weights(name, {_FORM: path}, said)
+
+
+def description(kind: str, facts: dict[str, Any]) -> dict[str, str]:
+    """Return the metadata of a .safetensors file, which tells what the numbers in it are."""
+    told = {**facts, "kind": kind, "version": WEIGHTS_VERSION}
+    # Under one key: the library writes several in any order.
+    return {DESCRIPTION_KEY: json.dumps(told, sort_keys=True, allow_nan=False)}
+
+
+def read_shapes(path: Path) -> tuple[dict[str, tuple[int, ...]], dict[str, Any]]:
+    """Return the shapes of a .safetensors file's arrays by key, and what it says of itself.
+
+    Raises:
+        WeightsError: it cannot be read, is cut off, or is a pickle.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    start = b""
+    try:
+        with path.open("rb") as file:
+            start = file.read(4)
+        with safe_open(path, "numpy") as arrays:
+            shapes = {key: tuple(arrays.get_slice(key).get_shape()) for key in arrays.keys()}
+            told = json.loads((arrays.metadata() or {}).get(DESCRIPTION_KEY, "{}"))
+    except OSError as exc:
+        raise WeightsError(
+            f"The weights {path} cannot be read ({exc.strerror or first_line(exc)}); name a "
+            ".safetensors file."
+        ) from exc
+    except (SafetensorError, ValueError) as exc:
+        # Only what is no safetensors file: a header of one may begin with the same bytes.
+        if start.startswith(_PICKLES):
+            raise WeightsError(
+                f"{path} is a pickle, which may carry code and is never loaded; have who made it "
+                "store it as .safetensors."
+            ) from exc
+        raise WeightsError(
+            f"{path} is cut off, damaged or no safetensors file ({first_line(exc)}); copy it again "
+            "or write it anew with focuskit weights export."
+        ) from exc
+    return shapes, told if isinstance(told, dict) else {}
 
 
 def first_line(exc: Exception) -> str:

@@ -27,6 +27,7 @@ from focuskit.cull import SCORERS, Measures, gather, measure
 from focuskit.cull.decide import Thresholds, decide
 from focuskit.cull.same_place import brighter_by
 from focuskit.cull.subject import Region
+from focuskit.detect.motion import motion_logit
 from focuskit.errors import InputError
 from focuskit.photo import Photo
 from focuskit.training.cull_lines import Line
@@ -61,7 +62,7 @@ _STEPS_PX, _CLOSE_PX = (0.7, 0.4), 0.1
 # Photos of which so much is in focus are portraits of something.
 _SHALLOW_SHARES = (0.05, 0.7)
 _SHALLOW_PHOTOS = 60
-_MOTION_RATIO = Thresholds().motion_ratio
+_MOTION = Thresholds().motion_probability
 _LENGTH_ERROR = 0.2
 
 
@@ -221,7 +222,7 @@ def _told_apart(cases: Iterable[Single], peers: Sequence[Peer]) -> Iterator[Row]
     lengths: list[bool] = []
     for case in cases:
         truth, found = case.truth == "motion", measured(case.crop)
-        called = found["motion_ratio"] >= _MOTION_RATIO
+        called = found["motion_probability"] >= _MOTION
         right[OURS].append(called == truth)
         if truth and called:
             error = abs(found["motion_length"] - case.coc_px)
@@ -307,7 +308,8 @@ def measured(crop: Pixels) -> Measures:
     photo = Photo(linearise_srgb(crop.astype(np.float32) / np.float32(255)))
     ones = np.ones(crop.shape[:2], np.float32)
     region = Region(0, 0, photo.width, photo.height, "in-focus area")
-    candidates = gather(photo, BlurMap(ones, np.zeros_like(ones), ones), [(region, photo)])
+    blur_map = BlurMap(ones, np.zeros_like(ones), ones)
+    candidates = gather(photo, blur_map, [(region, photo)], moved=motion_logit)
     return measure(candidates, {row.name: SCORERS.get(row.name) for row in SCORERS})
 
 

@@ -106,6 +106,7 @@ def test_only_bursts_have_rejects_and_their_best_is_kept(
                 "edge_count": 500.0,
                 "in_focus_share": 0.6,
                 "texture_share": 0.8,
+                "motion_probability": 0.02,
                 "motion_ratio": 1.1,
                 "motion_width": width,
                 "motion_angle": 45.0,

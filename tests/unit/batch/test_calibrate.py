@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from focuskit.batch.calibrate import Costs, calibrate, deal, recipe_text
 from focuskit.batch.picks import Pick
 from focuskit.batch.recipe import load_recipe
-from focuskit.batch.versions import model_version, parameters_version
+from focuskit.batch.versions import measured_version, model_version, parameters_version
 from focuskit.cull import SCORERS
 from focuskit.cull.decide import Thresholds
 from focuskit.errors import InputError
@@ -26,6 +26,7 @@ def record(shot: str, width: float, day: int = 1, burst: int | None = None) -> d
     measures: dict[str, float | None] = {row.name: 0.0 for row in SCORERS}
     measures |= {"edge_width": width, "edge_count": 500.0, "texture_share": 0.8}
     measures |= {"in_focus_share": 0.6, "motion_ratio": None, "motion_width": None}
+    measures |= {"motion_probability": 0.01}
     box = {"kind": "in-focus area", "x": 0, "y": 0, "width": 320, "height": 320}
     return {
         "shot": shot,
@@ -103,7 +104,10 @@ def test_the_recipe_reads_back_and_says_what_it_gained(tmp_path: Path) -> None:
     assert recipe.thresholds == fitted.thresholds != Thresholds()
     assert recipe.detector == "lbp"
     assert f"{fitted.after.cost:.3f} after" in path.read_text()
-    assert set(tomllib.loads(path.read_text())["thresholds"]) >= {"coc_limit_px", "motion_ratio"}
+    assert set(tomllib.loads(path.read_text())["thresholds"]) >= {
+        "coc_limit_px",
+        "motion_probability",
+    }
 
 
 @pytest.mark.parametrize(("keepers", "rejects"), [(29, 200), (200, 29), (0, 0)])
@@ -125,9 +129,10 @@ def test_picks_of_one_set_cannot_be_held_out_from_themselves() -> None:
         calibrate(records, picks)
 
 
-def test_results_of_another_version_are_refused_with_the_shot() -> None:
+@pytest.mark.parametrize("lacking", ["region", "motion_probability"])
+def test_results_of_another_version_are_refused_with_the_shot(lacking: str) -> None:
     records, picks = library(LIMIT)
-    del records[7]["region"]
+    del (records[7] if lacking == "region" else records[7]["measures"])[lacking]
 
     with pytest.raises(InputError, match=r"7\.jpg lack what this version measures"):
         calibrate(records, picks)
@@ -151,5 +156,7 @@ def test_versions_tell_networks_and_lines_apart() -> None:
     assert model_version("lbp") == "lbp"
     assert "focusnet@" in model_version("focusnet-quick")
     assert "gauge@" in model_version("focusnet-quick")
+    assert "motion@" in measured_version("focusnet-quick")
+    assert "@" not in measured_version("lbp")
     assert parameters_version() == parameters_version(Thresholds())
     assert parameters_version(Thresholds(least_edges=41)) != parameters_version()

@@ -11,13 +11,16 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from focuskit.batch import judge
 from focuskit.batch.judge import Judge, Judgement
 from focuskit.batch.library import find_shots
 from focuskit.batch.places import Box
 from focuskit.color import encode_srgb
 from focuskit.cull.decide import Decision, decide
-from focuskit.errors import RangeError
+from focuskit.detect import motion
+from focuskit.errors import RangeError, WeightsError
 from focuskit.io import read_photo
+from focuskit.optics.psf import motion_psf
 from tests.scenes import SAMPLES, blurred, make_scene
 
 HEIGHT, WIDTH = 500, 700
@@ -48,6 +51,38 @@ def test_a_sharp_face_before_a_blurred_scene_is_a_keeper(tmp_path: Path) -> None
 
     assert judgement.measures.region.kind == "eyes"
     assert decision.verdict == "keeper"
+
+
+def test_a_shaken_shot_is_told_from_a_misfocused_one(tmp_path: Path) -> None:
+    scene = make_scene(HEIGHT, WIDTH, 4)
+    moved = cv2.filter2D(scene, -1, motion_psf(12, 30), borderType=cv2.BORDER_REFLECT)
+
+    shaken, soft = _judged(tmp_path, moved), _judged(tmp_path, blurred(scene, 10))
+
+    assert [each.reasons[0].code for _, each in (shaken, soft)] == ["motion", "defocus"]
+    probabilities = [each.measures["motion_probability"] for each, _ in (shaken, soft)]
+    assert probabilities[0] > 0.9
+    assert probabilities[1] < 0.1
+
+
+def test_a_detector_without_weights_leaves_motion_to_widths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(name: str) -> None:
+        raise WeightsError(f"no weights of {name}")
+
+    for module in (judge, motion):
+        monkeypatch.setattr(module, "open_network", missing)
+    Image.fromarray(np.zeros((90, 120, 3), np.uint8)).save(tmp_path / "a.jpg")
+    (shot,) = find_shots([tmp_path]).shots
+
+    plain = Judge("lbp")
+    plain.prepare()
+
+    assert plain.moved is None
+    assert plain(shot).measures["motion_probability"] < 0.5
+    with pytest.raises(WeightsError, match="motion"):
+        Judge().prepare()
 
 
 def test_a_blurred_face_before_a_sharp_scene_is_back_focus(tmp_path: Path) -> None:

@@ -12,15 +12,19 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from focuskit.batch.catalog import CATALOG_NAME, Catalog, Row
 from tests.scenes import SAMPLES
+from tests.unit.batch.cluster import by_hand
 
 COMMAND = Path(sys.executable).parent / "focuskit"
 SHOTS = 48
+_PAIR = "IMG_0030"
 
 
 @pytest.fixture
@@ -181,23 +185,59 @@ def test_a_library_that_changes_meanwhile_is_told_and_settled_by_a_repeat(
     assert [row for row in rows(tmp_path / "out") if row.shot != "0047.jpg"] == fresh
 
 
+def make_shoot(folder: Path, groups: int) -> Path:
+    """Twenty shots a minute: a burst, a RAW with its JPEG, single ones, some of them broken."""
+    folder.mkdir()
+    exif_ifd, taken, subseconds = 0x8769, 0x9003, 0x9291
+    names = [f"IMG_{number:04d}" for number in (10, 11, 12, 13, 14, 42, 43, 44, 45, 46)]
+    names += [f"IMG_{number:04d}" for number in (1, 15, 20, 21, 22, 23, 30, 50, 60, 61)]
+    began = datetime(2026, 5, 17, 6, 0)
+    for group in range(groups):
+        for place, name in enumerate(names):
+            number = 20 * group + place
+            at = began + timedelta(minutes=group, seconds=0.2 * place + (place >= 10) * place)
+            path = folder / f"{group // 100 + 100}CANON" / f"IMG_{number % 10000:04d}.jpg"
+            path.parent.mkdir(exist_ok=True)
+            if name == _PAIR:
+                # Its RAW keeps its own time, and so must the JPEG.
+                for suffix in (".jpg", ".dng"):
+                    shutil.copy(SAMPLES / f"{_PAIR}{suffix}", path.with_suffix(suffix))
+            else:
+                with Image.open(SAMPLES / f"{name}.jpg") as picture:
+                    exif = picture.getexif()
+                    written = exif.get_ifd(exif_ifd)
+                    written[taken] = at.strftime("%Y:%m:%d %H:%M:%S")
+                    written[subseconds] = f"{at.microsecond // 1000:03d}"
+                    picture.save(path, quality="keep", exif=exif)
+            if number % 97 == 5:
+                path.write_bytes(path.read_bytes()[: 2000 + number])
+    return folder
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(2400)
-def test_two_thousand_shots_survive_everything(tmp_path: Path) -> None:
-    library = make_library(tmp_path / "library", 2000)
+def test_two_thousand_shots_on_a_cluster_survive_everything(tmp_path: Path) -> None:
+    library = make_shoot(tmp_path / "library", 100)
     whole = undisturbed(library, tmp_path / "whole")
-    rng = random.Random(6)
+    out, rng = tmp_path / "out", random.Random(6)
 
-    for turn in range(3):
-        run = cull(library, tmp_path / "out")
-        with killing_workers(run.pid, 5.0, seed=turn):
-            if turn < 2:
-                time.sleep(rng.uniform(15, 30))
-                os.killpg(run.pid, signal.SIGINT)
-            _, stderr = run.communicate(timeout=900)
-        assert run.returncode == (130 if turn < 2 else 3), stderr
-    repeat = cull(library, tmp_path / "out")
-    repeat.communicate(timeout=300)
+    with by_hand(tmp_path / "cluster") as cluster:
+        cluster.scheduler()
+        workers = [cluster.worker(), cluster.worker()]
+        killed: list[int] = []
+        for turn in range(3):
+            run = cull(library, out, "--scheduler", cluster.address)
+            with killing_workers(workers[turn % 2].pid, 8.0, seed=turn) as victims:
+                if turn < 2:
+                    time.sleep(rng.uniform(20, 35))
+                    os.killpg(run.pid, signal.SIGINT)
+                _, stderr = run.communicate(timeout=900)
+            killed += victims
+            assert run.returncode == (130 if turn < 2 else 3), stderr
+        repeat = cull(library, out, "--scheduler", cluster.address)
+        repeat.communicate(timeout=300)
 
+    assert len(killed) >= 3
     assert repeat.returncode == 3
-    assert rows(tmp_path / "out") == whole
+    assert rows(out) == whole
+    assert len({row.shot for row in whole}) == 2000

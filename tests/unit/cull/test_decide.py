@@ -8,10 +8,11 @@ from focuskit.cull.decide import USES, Decision, Thresholds, decide, decide_sets
 from focuskit.cull.measures import Measures
 from focuskit.cull.sets import Bracket, Burst
 from focuskit.cull.subject import Region
-from focuskit.errors import InputError
+from focuskit.errors import InputError, RangeError
 
 DIAGONAL_24MP = math.hypot(6000, 4000)
 LIMIT = Thresholds().limit_width_px(DIAGONAL_24MP)
+MOVED = {"motion_probability": 0.99, "motion_ratio": 2.5}
 
 
 def _measures(**changes: float) -> Measures:
@@ -20,6 +21,7 @@ def _measures(**changes: float) -> Measures:
         "edge_count": 500.0,
         "in_focus_share": 0.6,
         "texture_share": 0.8,
+        "motion_probability": 0.02,
         "motion_ratio": 1.1,
         "motion_width": 0.7,
         "motion_angle": 45.0,
@@ -55,16 +57,14 @@ def test_wide_edges_all_around_are_misfocus() -> None:
 
 
 def test_wide_edges_along_one_direction_are_motion() -> None:
-    decision = _alone(
-        edge_width=LIMIT * 2, motion_ratio=2.5, motion_width=LIMIT * 2.2, motion_angle=30
-    )
+    decision = _alone(edge_width=LIMIT * 2, **MOVED, motion_width=LIMIT * 2.2, motion_angle=30)
 
     assert _codes(decision) == ["motion"]
     assert "30°" in decision.reasons[0].text
 
 
 def test_the_length_of_the_motion_is_told_where_it_is_known() -> None:
-    moved = {"edge_width": LIMIT * 2, "motion_ratio": 2.5, "motion_angle": 30.0}
+    moved = {"edge_width": LIMIT * 2, **MOVED, "motion_angle": 30.0}
 
     known = _alone(**moved, motion_width=LIMIT * 2, motion_length=11.3)
     bare = _alone(**moved, motion_width=math.nan, motion_length=math.nan)
@@ -74,8 +74,45 @@ def test_the_length_of_the_motion_is_told_where_it_is_known() -> None:
     assert "nan" not in bare.reasons[0].text
 
 
+def test_motion_is_called_by_its_probability_and_not_by_widths() -> None:
+    bent = _alone(edge_width=LIMIT * 2, motion_probability=0.6, motion_ratio=1.0)
+    fence = _alone(edge_width=LIMIT * 2, motion_probability=0.4, motion_ratio=2.5)
+    nobody_knows = _alone(edge_width=LIMIT * 2, motion_probability=math.nan, motion_ratio=math.nan)
+
+    assert [_codes(each) for each in (bent, fence, nobody_knows)] == [
+        ["motion"],
+        ["defocus"],
+        ["defocus"],
+    ]
+    assert "°" not in bent.reasons[0].text
+    lines = Thresholds(motion_probability=0.8)
+    careful = decide(_measures(edge_width=LIMIT * 2, **MOVED), DIAGONAL_24MP, lines)
+    assert _codes(careful) == ["motion"]
+    unsure = _measures(edge_width=LIMIT * 2, motion_probability=0.6)
+    assert _codes(decide(unsure, DIAGONAL_24MP, lines)) == ["defocus"]
+
+
+def test_motion_without_a_direction_is_told_without_one() -> None:
+    decision = _alone(
+        edge_width=LIMIT * 2,
+        motion_probability=0.99,
+        motion_ratio=math.nan,
+        motion_angle=math.nan,
+        motion_width=math.nan,
+    )
+
+    assert _codes(decision) == ["motion"]
+    assert "nan" not in decision.reasons[0].text
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1])
+def test_a_probability_beyond_one_is_no_threshold(value: float) -> None:
+    with pytest.raises(RangeError, match="motion_probability"):
+        Thresholds(motion_probability=value)
+
+
 def test_a_box_whose_edges_all_lie_along_the_path_does_not_hide_motion() -> None:
-    decision = _alone(edge_width=0.6, motion_ratio=2.5, motion_width=LIMIT * 2)
+    decision = _alone(edge_width=0.6, **MOVED, motion_width=LIMIT * 2)
 
     assert decision.verdict == "reject"
     assert _codes(decision) == ["motion"]
@@ -191,7 +228,7 @@ def test_what_a_photo_is_for_moves_the_line() -> None:
 
 
 def test_motion_all_over_the_frame_is_the_cameras() -> None:
-    blurred = {"edge_width": LIMIT * 2, "motion_ratio": 2.5, "motion_width": LIMIT * 2}
+    blurred = {"edge_width": LIMIT * 2, **MOVED, "motion_width": LIMIT * 2}
 
     assert "shake" in _codes(_alone(**blurred, motion_shared=1.0))
     assert "subject-motion" in _codes(_alone(**blurred, motion_shared=0.0))

@@ -62,6 +62,49 @@ def test_motion_is_told_from_misfocus(crop: NDArray[np.float32], angle: float) -
     assert off <= 30
 
 
+def _asked(rgb: NDArray[np.float32], logit: float) -> tuple[float, int]:
+    """Return the probability where a box is said to have moved, and how often anyone asked."""
+    asked = []
+
+    def moved(gray: NDArray[np.float32]) -> float:
+        asked.append(gray)
+        return logit
+
+    found = measure([replace(_evidence(rgb), moved=moved)], ALL)["motion_probability"]
+    assert all(np.array_equal(gray, _evidence(rgb).gray) for gray in asked)
+    return found, len(asked)
+
+
+def test_boxes_that_are_blurred_are_asked_whether_they_moved(crop: NDArray[np.float32]) -> None:
+    answers = [_asked(blurred(crop, 6), logit) for logit in (-1e9, -2.0, 0.0, 4.0, 1e9)]
+
+    assert [asked for _, asked in answers] == [1] * len(answers)
+    probabilities = [probability for probability, _ in answers]
+    assert probabilities == sorted(set(probabilities))
+    assert probabilities[0] == pytest.approx(0)
+    assert probabilities[-1] == pytest.approx(1)
+
+
+def test_what_is_asked_counts_alone_where_widths_tell_nothing() -> None:
+    assert _asked(_fence(16, 6.0), 2.0) == (pytest.approx(1 / (1 + np.exp(-2))), 1)
+
+
+def test_sharp_boxes_need_not_be_asked(crop: NDArray[np.float32]) -> None:
+    probability, asked = _asked(crop, 9.0)
+
+    assert asked == 0
+    assert probability < 0.1
+
+
+def test_where_nobody_can_be_asked_the_ratio_of_widths_decides(crop: NDArray[np.float32]) -> None:
+    moved = cv2.filter2D(crop, -1, motion_psf(11, 30), borderType=cv2.BORDER_REFLECT)
+
+    assert (
+        _values(moved)["motion_probability"] > 0.5 > _values(blurred(crop, 8))["motion_probability"]
+    )
+    assert np.isnan(_values(_fence(16, 6.0))["motion_probability"])
+
+
 @pytest.mark.parametrize(("length", "angle"), [(6, 20), (9, 90), (12, 150)])
 def test_the_length_of_a_straight_path_is_found(
     crop: NDArray[np.float32], length: float, angle: float

@@ -29,7 +29,7 @@ def _measures(
         "edge_count": 500.0,
         "in_focus_share": 0.6,
         "texture_share": 0.8,
-        "motion_ratio": 1.1,
+        "motion_probability": 0.0,
         "motion_width": 0.6,
         "noise": 0.002,
     }
@@ -44,6 +44,7 @@ def _decision(**changes: float) -> Decision:
 @given(
     edge_width=widths,
     motion_width=widths,
+    motion_probability=st.one_of(st.just(math.nan), shares),
     motion_ratio=st.one_of(st.just(math.nan), st.floats(1, 6)),
     edge_count=st.floats(0, 2000),
     noise=st.floats(0, 0.2),
@@ -82,8 +83,8 @@ def test_the_limit_scores_fifty_where_noise_and_tone_are_perfect() -> None:
 
 
 def test_motion_is_what_pulls_a_moved_shot_down() -> None:
-    parts = _decision(motion_ratio=2.5, motion_width=2 * LIMIT).parts
-    still = _decision(motion_ratio=1.1, motion_width=2 * LIMIT).parts
+    parts = _decision(motion_probability=0.99, motion_width=2 * LIMIT).parts
+    still = _decision(motion_probability=0.0, motion_width=2 * LIMIT).parts
 
     assert parts["motion_score"] < 10
     assert still["motion_score"] == 100
@@ -115,7 +116,7 @@ def test_a_little_blur_that_may_be_restored_is_left_to_the_eye() -> None:
 
     soft = decide(_measures(edge_width=width), small)
     strict = decide(_measures(edge_width=width), small, Thresholds(recoverable_coc_px=0))
-    moved = decide(_measures(edge_width=width, motion_ratio=3, motion_width=width), small)
+    moved = decide(_measures(edge_width=width, motion_probability=0.99, motion_width=width), small)
 
     assert (soft.verdict, soft.reasons[0].code) == ("cant-tell", "soft-recoverable")
     assert (strict.verdict, strict.reasons[0].code) == ("reject", "defocus")

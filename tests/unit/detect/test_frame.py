@@ -24,6 +24,8 @@ Map = NDArray[np.float32]
 ALL = 1000
 # A stand-in that reads numbers off the picture: black is this much against, white as much for.
 STRONG = 4.0
+# An offset that nothing is sharp enough for, so that nothing leaves no doubt.
+DOUBT = 100.0
 
 
 def _brightness(cells: Map) -> Map:
@@ -247,10 +249,48 @@ def test_all_tiles_together_see_every_pixel(
 
 @pytest.mark.parametrize("most", [1, 3, 8, 9, ALL])
 def test_no_more_tiles_are_looked_at_than_may_be(most: int) -> None:
-    found = _judged(_noise(700, 1200), most=most)
+    found = _judged(_noise(700, 1200), most=most, offset=DOUBT)
 
     assert len(found.seen) == min(most, 2 * 4)
     assert {tile.shape for tile in found.seen} == {(384, 384)}
+
+
+@given(
+    offset=st.floats(-4, 4),
+    levels=st.lists(st.floats(0, 1), min_size=4, max_size=4),
+    share=st.floats(0.001, 1),
+)
+@settings(max_examples=40)
+def test_tiles_that_are_spared_would_change_nothing(
+    offset: float, levels: list[float], share: float
+) -> None:
+    light = _flat(8, 1536)
+    for column, level in enumerate(levels):
+        where = np.random.default_rng(column).random((1, 48)) < share
+        spots = np.float32(level) * where.repeat(8, axis=0).repeat(8, axis=1)
+        light[:, 384 * column : 384 * (column + 1)] = spots[..., None]
+    network = StandIn(_brightness)
+    every = [light[:, at : at + 384] for at in range(0, 1536, 384)]
+    cells = np.concatenate([network(_as_seen(each)[None, None])[2].ravel() for each in every])
+    count = round(SHARPEST_SHARE * 192)
+    above = float(np.sort(cells)[-count:].mean()) - offset
+
+    found = _judged(light, offset=offset)
+
+    assert 1 <= len(found.seen) <= 4
+    if len(found.seen) < 4:
+        assert above >= 1
+        assert np.float32(found.probability) == 1
+    else:
+        expected = max(1 / (1 + math.exp(-20 * above)), 0.9 / (1 + math.exp(-0.3 * above)))
+        assert found.probability == pytest.approx(expected, abs=1e-3)
+
+
+def test_a_frame_that_leaves_no_doubt_is_looked_at_once() -> None:
+    light = _flat(700, 1200, 1.0)
+
+    assert len(_judged(light).seen) == 1
+    assert len(_judged(light, offset=DOUBT).seen) == 8
 
 
 @pytest.mark.parametrize(("height", "width"), [(640, 640), (100, 640), (427, 640)])
@@ -271,7 +311,7 @@ def test_the_tiles_with_most_detail_come_first() -> None:
         part = slice(384 * column, 384 * (column + 1))
         light[:, part] += np.float32(amplitude) * (_noise(384, 384, column) - np.float32(0.5))
 
-    seen = _judged(light, most=3).seen
+    seen = _judged(light, most=3, offset=DOUBT).seen
 
     for tile, column in zip(seen, (1, 3, 0), strict=True):
         wanted = _as_seen(light[:, 384 * column : 384 * (column + 1)])
