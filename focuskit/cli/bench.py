@@ -23,6 +23,7 @@ from focuskit.cli.bench_batch import batch
 from focuskit.cli.bench_bokeh import bokeh
 from focuskit.cli.bench_cull import cull
 from focuskit.cli.bench_edits import edits
+from focuskit.cli.bench_systems import systems
 
 if TYPE_CHECKING:
     from focuskit.batch.library import Problem, Shot
@@ -55,6 +56,7 @@ bench.command()(batch)
 bench.command()(bokeh)
 bench.command()(cull)
 bench.command()(edits)
+bench.command()(systems)
 
 
 @bench.callback()
@@ -227,9 +229,13 @@ def coc(
 
 
 def _all_detectors() -> list[str]:
-    from focuskit.detect import DETECTORS
+    from focuskit.detect import DETECTORS, is_ready
 
-    return [row.name for row in DETECTORS]
+    names = [row.name for row in DETECTORS]
+    ready = [name for name in names if is_ready(name)]
+    if missing := [name for name in names if name not in ready]:
+        say(f"Left out, because their weights do not ship: {', '.join(missing)}.")
+    return ready
 
 
 def _chosen(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from focuskit.cli._edit_options import EditCrewOptions
 from focuskit.cli._edits import print_plan, tell_results
@@ -32,6 +36,15 @@ def detect(
     crew: EditCrewOptions,
     output: OutputOption = Path("focuskit-detect"),
     detector: DetectorOption = "",
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            help="Weights of your own for the detector's network: a .safetensors file that "
+            "`focuskit train` or `focuskit weights export` wrote; default: FOCUSKIT_WEIGHTS "
+            "(NETWORK=FILE), or the shipped ones.",
+            show_default=False,
+        ),
+    ] = None,
     overwrite: OverwriteOption = False,
     device: DeviceOption = Device.AUTO,
     max_megapixels: MaxMegapixelsOption = None,
@@ -51,6 +64,8 @@ def detect(
     from focuskit.detect import DEFAULT_DETECTOR, open_detector
 
     name = detector or DEFAULT_DETECTOR
+    if weights is not None:
+        _choose(name, weights)
     open_detector(name)
     found = which.shots()
     folder = output_folder(output, found.folders, make=not dry_run)
@@ -72,3 +87,18 @@ def detect(
             records, problems = make(step, shots, place, progress=progress)
     print_rows(records, records, _COLUMNS, output_format)
     tell_results(records, [*found.problems, *problems])
+
+
+def _choose(detector: str, weights: Path) -> None:
+    """Let a detector's network run with a person's weights, here and in worker processes."""
+    from focuskit.detect import DETECTORS
+    from focuskit.detect.weights import WEIGHTS_VARIABLE
+
+    networks = getattr(DETECTORS.get(detector), "networks", ())
+    if not networks:
+        raise typer.BadParameter(
+            f"{detector} runs no network that weights could be given for.",
+            param_hint="--weights",
+        )
+    # Of several networks, the first makes the map. Workers may start in another folder.
+    os.environ[WEIGHTS_VARIABLE] = f"{networks[0]}={weights.resolve()}"

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from focuskit.detect import DETECTORS, detect_at
+from focuskit.detect import DETECTORS, detect_at, is_ready, open_detector
+from focuskit.errors import WeightsError
 from focuskit.photo import Exif, Photo
 from tests.scenes import as_photo, make_scene
 
-NAMES = [row.name for row in DETECTORS]
+NAMES = [row.name for row in DETECTORS if is_ready(row.name)]
+MISSING = [row.name for row in DETECTORS if not is_ready(row.name)]
 
 
 def _picture(kind: str) -> NDArray[np.float32]:
@@ -150,3 +152,11 @@ def test_a_smaller_map_is_the_map_made_smaller(name: str, size: tuple[int, int])
         assert difference.mean() < 0.03
     coc_px = whole.coc_diameter_px.mean()
     assert small.coc_diameter_px.mean() == pytest.approx(coc_px, rel=0.1, abs=0.01)
+
+
+@pytest.mark.skipif(not MISSING, reason="the weights of every detector ship")
+def test_without_weights_the_way_to_them_is_told() -> None:
+    for name in MISSING:
+        for use in (open_detector, lambda name: DETECTORS.get(name)(as_photo(_picture("scene")))):
+            with pytest.raises(WeightsError, match=f"focuskit train {name} "):
+                use(name)

@@ -1,0 +1,1 @@
+"""The networks of the published systems, one module each."""

@@ -1,0 +1,1 @@
+"""The published systems: what teaches each of the networks."""
