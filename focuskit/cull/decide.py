@@ -27,6 +27,8 @@ _SHAKE_SHARE = 0.75
 _NOTHING = 0.005
 # Of a smaller ratio between widths along and across a direction none is told.
 _LEAST_TOLD = 1.2
+# A little blur that is more likely motion than not may still be misfocus.
+_SURE = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,13 +147,14 @@ def _verdict(
     if width <= limit * lines.close_call:
         text = f"Edges are {width:.2f} px wide, right at the limit of {limit:.2f} px."
         return "cant-tell", Reason("close-call", text)
-    if width <= recoverable and not _moved(measures, lines):
+    surely_moved = _moved(measures, lines) and measures["motion_probability"] >= _SURE
+    if width <= recoverable and not surely_moved:
         text = (
             f"A little soft: edges are {width:.2f} px wide (limit {limit:.2f} px); "
             "`focuskit deblur` may restore that."
         )
         return "cant-tell", Reason("soft-recoverable", text)
-    if too_alike(measures, limit / lines.close_call) and not _moved(measures, lines):
+    if too_alike(measures, limit / lines.close_call) and not surely_moved:
         text = (
             f"Edges at {subject_name(measures)} are {width:.1f} px wide (limit {limit:.1f} px), "
             "but not so much wider than elsewhere that the subject must have been missed."
