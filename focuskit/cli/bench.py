@@ -77,7 +77,7 @@ def decode(
     as core time per photo, after the workers have started. The contact sheet's pictures are part of
     the cull.
     """
-    from focuskit.batch.benchmark import bench_decode
+    from focuskit.batch.bench.decoding import bench_decode
     from focuskit.detect import LIBRARY_DETECTOR, open_detector
 
     name = detector or LIBRARY_DETECTOR
@@ -101,7 +101,7 @@ def map_(
     machine does slows all alike; where it does much, the minima tell more than the medians.
     Without --detector, every detector is timed.
     """
-    from focuskit.batch.benchmark import camera_jpeg
+    from focuskit.batch.bench.decoding import camera_jpeg
     from focuskit.training.timing import time_maps
 
     # Networks are opened later, with the threads that they may use.

@@ -11,7 +11,7 @@ from focuskit.cli._options import DetectorOption, Format, FormatOption, WorkersO
 from focuskit.cli._output import print_rows, say
 
 if TYPE_CHECKING:
-    from focuskit.batch.benchmark_batch import Bench, Model
+    from focuskit.batch.bench.batch import Bench, Model
 
 __all__ = ["batch"]
 
@@ -49,8 +49,8 @@ def batch(
     started. With --simulate, the model of one coordinator and N workers is measured instead, held
     against 1, 2 and 4 workers of this machine that sleep, and run for 1 to 1,000.
     """
-    from focuskit.batch.benchmark_batch import Bench
-    from focuskit.batch.benchmark_raw import with_previews
+    from focuskit.batch.bench.batch import Bench
+    from focuskit.batch.bench.raw import with_previews
     from focuskit.cli._output import output_folder
     from focuskit.detect import LIBRARY_DETECTOR, open_detector
 
@@ -68,7 +68,7 @@ def batch(
 
 
 def _measure(bench: Bench, folder: Path | None, output_format: Format) -> None:
-    from focuskit.batch.benchmark_batch import bench_batch
+    from focuskit.batch.bench.batch import bench_batch
 
     rows, stages = bench_batch(bench)
     rows += [
@@ -77,21 +77,21 @@ def _measure(bench: Bench, folder: Path | None, output_format: Format) -> None:
     ]
     print_rows(rows, rows, ("what", "value", "unit"), output_format)
     if folder is not None:
-        from focuskit.batch.charts import draw_stages
+        from focuskit.batch.bench.charts import draw_stages
 
         title = f"Culling one 24 MP JPEG with {bench.detector}, on one core"
         _write(folder / "batch-stages.png", draw_stages(stages, title))
 
 
 def _simulate(bench: Bench, folder: Path | None, output_format: Format) -> None:
-    from focuskit.batch.benchmark_batch import bench_model
+    from focuskit.batch.bench.batch import bench_model
 
     model = bench_model(bench)
     print_rows(model.rows, model.rows, _MODEL, output_format)
     for line in _said(model):
         say(line)
     if folder is not None:
-        from focuskit.batch.charts import draw_cluster
+        from focuskit.batch.bench.charts import draw_cluster
 
         title = f"{bench.many:,} photos of 24 MP, one coordinator, workers of one core each"
         picture = draw_cluster(model.rows, model.checked, model.costs.most_per_s, title)

@@ -31,7 +31,7 @@ def bokeh(
     """
     from shutil import which
 
-    from focuskit.batch.benchmark_bokeh import bench_bokeh
+    from focuskit.batch.bench.bokeh import bench_bokeh
 
     say(f"Making a photo of {megapixels:g} MP, with discs up to {coc:g} px, {repeats} times ...")
     if which("gegl") is None:

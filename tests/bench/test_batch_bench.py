@@ -11,17 +11,17 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from focuskit.batch.benchmark import time_job
-from focuskit.batch.benchmark_engine import Sleep, check_model, noop_library, time_noop
-from focuskit.batch.benchmark_finished import finished_library, repeat_cull
-from focuskit.batch.benchmark_raw import camera_raw, with_previews
-from focuskit.batch.benchmark_stages import STAGES, stages_of
+from focuskit.batch.bench.charts import draw_cluster, draw_stages
+from focuskit.batch.bench.decoding import time_job
+from focuskit.batch.bench.engine import Sleep, check_model, noop_library, time_noop
+from focuskit.batch.bench.finished import finished_library, repeat_cull
+from focuskit.batch.bench.raw import camera_raw, with_previews
+from focuskit.batch.bench.simulation import Costs
+from focuskit.batch.bench.stages import STAGES, stages_of
 from focuskit.batch.catalog import CATALOG_NAME, Catalog
-from focuskit.batch.charts import draw_cluster, draw_stages
 from focuskit.batch.crew import Crew
 from focuskit.batch.judge import Judge
 from focuskit.batch.library import Shot
-from focuskit.batch.simulation import Costs
 from focuskit.cli import app
 from focuskit.errors import InputError
 from focuskit.io import open_frame

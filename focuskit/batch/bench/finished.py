@@ -14,7 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from focuskit.batch.benchmark import peak_mb
+from focuskit.batch.bench.decoding import peak_mb
 from focuskit.batch.catalog import CATALOG_NAME, Catalog, Row
 from focuskit.batch.culling import judge_step
 from focuskit.batch.judge import Judge, Judgement

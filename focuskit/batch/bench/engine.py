@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from focuskit.batch.benchmark import peak_mb
+from focuskit.batch.bench.decoding import peak_mb
+from focuskit.batch.bench.simulation import Costs, Simulated, simulate
 from focuskit.batch.catalog import CATALOG_NAME, Catalog
 from focuskit.batch.crew import Crew
 from focuskit.batch.engine import Step, run_step
 from focuskit.batch.library import Shot, find_shots
 from focuskit.batch.runner import TASKS_IN_FLIGHT_PER_WORKER, batch_size
-from focuskit.batch.simulation import Costs, Simulated, simulate
 
 __all__ = ["Overhead", "check_model", "measure_costs", "model_rows", "noop_library", "time_noop"]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from focuskit.batch.benchmark import Timed, time_job
+from focuskit.batch.bench.decoding import Timed, time_job
 from focuskit.batch.judge import Judge
 from focuskit.batch.library import Shot
 from focuskit.batch.looking import find_subject, measure_best

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from focuskit.batch.benchmark import linked, time_job
+from focuskit.batch.bench.decoding import linked, time_job
 from focuskit.batch.judge import Judge
 from focuskit.batch.library import Shot
 from focuskit.errors import FocuskitError, InputError

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from focuskit.batch.simulation import Costs, simulate
+from focuskit.batch.bench.simulation import Costs, simulate
 from focuskit.errors import RangeError
 
 COSTS = Costs(

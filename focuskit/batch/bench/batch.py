@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from focuskit.batch.benchmark import Timed, camera_jpeg, decode, linked, time_job
-from focuskit.batch.benchmark_engine import (
+from focuskit.batch.bench.decoding import Timed, camera_jpeg, decode, linked, time_job
+from focuskit.batch.bench.engine import (
     Overhead,
     check_model,
     measure_costs,
@@ -20,14 +20,14 @@ from focuskit.batch.benchmark_engine import (
     noop_library,
     time_noop,
 )
-from focuskit.batch.benchmark_finished import finished_library, repeat_cull
-from focuskit.batch.benchmark_raw import bench_raw
-from focuskit.batch.benchmark_stages import stages_of
+from focuskit.batch.bench.finished import finished_library, repeat_cull
+from focuskit.batch.bench.raw import bench_raw
+from focuskit.batch.bench.simulation import Costs
+from focuskit.batch.bench.stages import stages_of
 from focuskit.batch.crew import Crew, cores
 from focuskit.batch.culling import decide_all
 from focuskit.batch.judge import Judge
 from focuskit.batch.library import Shot
-from focuskit.batch.simulation import Costs
 
 __all__ = ["WORKERS", "Bench", "Model", "bench_batch", "bench_model"]
 

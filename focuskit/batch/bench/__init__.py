@@ -1,0 +1,1 @@
+"""Benchmarks of the pipeline, as `focuskit bench` runs them."""
