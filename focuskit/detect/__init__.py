@@ -14,8 +14,8 @@ __all__ += ["is_ready", "open_detector"]
 Detector = Callable[[Photo], BlurMap]
 """Takes a photo of any size and returns a map of exactly that size.
 
-One with an attribute `relative` that is true only tells parts of a frame from each other: of a frame
-without a sharp part it calls the least blurred one sharp.
+One with an attribute `relative` that is true only tells parts of a frame from each other: of a
+frame without a sharp part it calls the least blurred one sharp.
 """
 
 DEFAULT_DETECTOR = "focusnet"

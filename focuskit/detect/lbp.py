@@ -33,7 +33,7 @@ from focuskit.detect._working import (
 from focuskit.optics.edges import OWN_VARIANCE
 from focuskit.photo import Photo
 
-__all__ = ["detect_lbp", "regional_coc_diameter_px"]
+__all__ = ["detect_lbp", "measure_coc", "regional_coc_diameter_px"]
 
 _SCALES_PX = (11, 15, 21)
 # Noise of sigma n makes differences of sigma 1.4 n: beyond 4 n they are rare.
@@ -69,6 +69,23 @@ def detect_lbp(photo: Photo, *, working_long_edge: int | None = WORKING_LONG_EDG
         working,
         probability=probability,
         coc_diameter_px=coc,
+        confidence=trust,
+    )
+
+
+def measure_coc(photo: Photo) -> BlurMap:
+    """Return the CoC and the confidence of `detect_lbp`, for whoever knows what is in focus.
+
+    Returns:
+        Map of the photo's size; its in-focus probability is 0 throughout.
+    """
+    working = Working.of(photo, WORKING_LONG_EDGE)
+    trust = contrast_trust(working)
+    return finish(
+        photo,
+        working,
+        probability=np.zeros_like(trust),
+        coc_diameter_px=regional_coc_diameter_px(working, trust),
         confidence=trust,
     )
 

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from focuskit.blurmap import BlurMap
 from focuskit.color import encode_srgb, luminance
-from focuskit.detect.lbp import detect_lbp
+from focuskit.detect.lbp import measure_coc
 from focuskit.detect.runtime import Network, open_network
 from focuskit.detect.weights import WEIGHTS_VARIABLE, own_file, weight_names
 from focuskit.errors import WeightsError
@@ -95,9 +95,11 @@ class Published:
         small = _resized(light, _squashed_shape(photo))
         picture = np.clip(encode_srgb(small), 0, 1)
         probability = network(np.ascontiguousarray(picture.transpose(2, 0, 1)[None]))[0][0]
-        measured = detect_lbp(photo).resized(height, width)
         guide = luminance(_resized(light, (height, width)), photo.primaries)
-        return replace(measured, in_focus_probability=_enlarged(probability, guide))
+        return replace(
+            measure_coc(photo).resized(height, width),
+            in_focus_probability=_enlarged(probability, guide),
+        )
 
     def _opened(self) -> Network:
         if self.name not in weight_names() and own_file(self.name) is None:
