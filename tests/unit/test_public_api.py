@@ -42,6 +42,7 @@ PUBLIC = {
         "LIBRARY_DETECTOR",
         "Detector",
         "detect_at",
+        "is_ready",
         "open_detector",
     ],
     "focuskit.edit": ["OPERATIONS", "Edited", "Operation"],
