@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from focuskit.cull.measures import Measures
-from focuskit.cull.missed import subject_missed, subject_name, too_alike
+from focuskit.cull.missed import lies_beside, subject_missed, subject_name, too_alike
 from focuskit.cull.ranking import sharpest_first
 from focuskit.cull.score import Score, score_shot
 from focuskit.cull.sets import Burst, ShotSet
@@ -211,7 +211,7 @@ def _blur_reason(measures: Measures, limit: float, lines: Thresholds) -> Reason:
     width = measures["edge_width"]
     if _moved(measures, lines):
         return _motion_reason(measures)
-    if measures.beside is not None:
+    if measures.beside is not None and lies_beside(measures, limit):
         return Reason(*subject_missed(measures, measures.beside))
     text = f"Out of focus: even the sharpest edges are {width:.1f} px wide (limit {limit:.1f} px)."
     return Reason("defocus", text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from focuskit.cull.beside import Beside
 from focuskit.cull.measures import Measures
 
-__all__ = ["subject_missed", "subject_name", "too_alike"]
+__all__ = ["lies_beside", "subject_missed", "subject_name", "too_alike"]
 
 # A subject's edges this much wider than those elsewhere were missed, whatever it is made of.
 _CLEARLY_WIDER = 2.2
@@ -32,6 +32,20 @@ def too_alike(measures: Measures, sharp_width_px: float) -> bool:
         return False
     alike = measures["edge_width"] < _CLEARLY_WIDER * beside.edge_width_px
     return alike and beside.edge_width_px <= sharp_width_px
+
+
+def lies_beside(measures: Measures, sharp_width_px: float) -> bool:
+    """Return whether the plane of focus lies beside the subject, and not beside everything.
+
+    Args:
+        measures: of a shot whose subject is out of focus.
+        sharp_width_px: edges up to this are sharp.
+    """
+    beside = measures.beside
+    if beside is None:
+        return False
+    wider = measures["edge_width"] >= _CLEARLY_WIDER * beside.edge_width_px
+    return wider or beside.edge_width_px <= sharp_width_px
 
 
 def subject_missed(measures: Measures, beside: Beside) -> tuple[str, str]:

@@ -128,3 +128,17 @@ def test_texture_without_a_measurable_edge_is_not_called_lack_of_texture() -> No
 
     assert (nothing.verdict, nothing.reasons[0].code) == ("cant-tell", "nothing-in-focus")
     assert _decision(edge_count=2, in_focus_share=0.4).reasons[0].code == "no-texture"
+
+
+@pytest.mark.parametrize(
+    ("elsewhere_px", "told"), [(0.8, "beside the subject"), (1.9, "even the sharpest edges")]
+)
+def test_focus_beside_the_subject_needs_something_sharp_there(
+    elsewhere_px: float, told: str
+) -> None:
+    elsewhere = Beside(Region(9, 9, 9, 9, "sharpest tiles"), elsewhere_px)
+
+    decision = decide(_measures("eyes", elsewhere, edge_width=2.1), 800.0)
+
+    assert (decision.verdict, decision.reasons[0].code) == ("reject", "defocus")
+    assert told in decision.reasons[0].text
