@@ -23,7 +23,12 @@ from focuskit.training.datasets import MaskedPhoto, find_dataset, split
 from focuskit.training.metrics import Scores, score_photo, summarise
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "data" / "cuhk-dbd"
-NAMES = [row.name for row in DETECTORS if is_ready(row.name)]
+# The published systems stand as their papers have them; `focuskit bench systems` judges them.
+NAMES = [
+    row.name
+    for row in DETECTORS
+    if is_ready(row.name) and not getattr(DETECTORS.get(row.name), "relative", False)
+]
 AROUND = ((0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1), (1, 0), (1, 1))
 
 
@@ -77,7 +82,7 @@ def scores(
 @pytest.mark.slow
 @pytest.mark.skipif(not FOLDER.is_dir(), reason="no real photos beside the checkout")
 @pytest.mark.parametrize("size", [320, None])
-def test_both_beat_the_textbook(size: int | None) -> None:
+def test_our_own_beat_the_textbook(size: int | None) -> None:
     items, _ = split(find_dataset("cuhk", FOLDER).items, share=0.25, seed=20)
     table = scores(
         {name: DETECTORS.get(name) for name in NAMES} | {"naive": naive_lbp}, size, items
