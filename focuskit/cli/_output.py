@@ -14,7 +14,7 @@ import typer
 
 from focuskit.cli import _exit
 from focuskit.cli._options import Format
-from focuskit.errors import OutputError
+from focuskit.errors import OutputError, OutputExistsError
 
 if TYPE_CHECKING:
     from focuskit.batch.engine import Progress
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from focuskit.batch.places import Box
 
 __all__ = [
+    "check_free",
     "output_folder",
     "print_rows",
     "printable",
@@ -31,6 +32,7 @@ __all__ = [
     "say",
     "shots_or_exit",
     "subject_box",
+    "write_file",
 ]
 
 
@@ -197,6 +199,29 @@ def output_folder(folder: Path, inputs: Sequence[Path], *, make: bool = True) ->
             f"Nothing can be written to {folder} ({exc.strerror}); choose another --output."
         ) from exc
     return folder
+
+
+def check_free(path: Path | None, *, overwrite: bool) -> None:
+    """Refuse a file that is there already, before the work.
+
+    Raises:
+        OutputExistsError: it is, and may not be replaced.
+    """
+    if path is not None and path.exists() and not overwrite:
+        raise OutputExistsError(f"{path} is there already; add --overwrite or name another file.")
+
+
+def write_file(path: Path, content: bytes, *, overwrite: bool) -> None:
+    """Write a file at once or not at all, and say so.
+
+    Raises:
+        OutputError: it cannot be written.
+        OutputExistsError: it is there, and may not be replaced.
+    """
+    from focuskit.io import write_atomically
+
+    write_atomically(path, lambda: [content], overwrite=overwrite)
+    say(f"Wrote {path}.")
 
 
 def _print_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:

@@ -19,6 +19,7 @@ from focuskit.cli._options import (
     WorkersOption,
 )
 from focuskit.cli._output import print_rows, progress_bar, report_problems, say, shots_or_exit
+from focuskit.cli.bench_ablations import ablations
 from focuskit.cli.bench_batch import batch
 from focuskit.cli.bench_bokeh import bokeh
 from focuskit.cli.bench_cull import cull
@@ -52,6 +53,7 @@ _TIMES = ("what", "minimum_ms", "median_ms", "ratio_of_minima", "ratio_of_median
 SeedOption = Annotated[int, typer.Option(min=0, help="Of all chance.")]
 
 
+bench.command()(ablations)
 bench.command()(batch)
 bench.command()(bokeh)
 bench.command()(cull)

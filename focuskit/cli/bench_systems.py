@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from focuskit.cli._options import DetectorsOption, Format, FormatOption, OverwriteOption
-from focuskit.cli._output import print_rows, progress_bar, say
+from focuskit.cli._output import check_free, print_rows, progress_bar, say, write_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -74,7 +74,7 @@ def systems(
     )
 
     for path in (markdown, pictures):
-        _check_free(path, overwrite=overwrite)
+        check_free(path, overwrite=overwrite)
     use_threads(threads)
     names = _names(detector)
     textures = _textures(samples) if pictures is not None else []
@@ -92,7 +92,7 @@ def systems(
     rows = [time_system(name, photo, scores[name], repeats) for name in names]
     if markdown is not None:
         text = systems_markdown(rows, len(items), threads)
-        _write(markdown, text.encode(), overwrite=overwrite)
+        write_file(markdown, text.encode(), overwrite=overwrite)
     if pictures is not None:
         _draw(pictures, names, textures, overwrite=overwrite)
     records = [row.as_record() for row in rows]
@@ -137,18 +137,4 @@ def _draw(
     with progress_bar("Drawing") as advance:
         picture = draw_systems(names, textures, advance)
     _, png = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-    _write(path, png.tobytes(), overwrite=overwrite)
-
-
-def _write(path: Path, content: bytes, *, overwrite: bool) -> None:
-    from focuskit.io import write_atomically
-
-    write_atomically(path, lambda: [content], overwrite=overwrite)
-    say(f"Wrote {path}.")
-
-
-def _check_free(path: Path | None, *, overwrite: bool) -> None:
-    from focuskit.errors import OutputExistsError
-
-    if path is not None and path.exists() and not overwrite:
-        raise OutputExistsError(f"{path} is there already; add --overwrite or name another file.")
+    write_file(path, png.tobytes(), overwrite=overwrite)

@@ -17,11 +17,11 @@ from focuskit.training.augment import View, augment
 from focuskit.training.example import Example, Pools
 from focuskit.training.loop import Stateful
 from focuskit.training.losses import Batch
-from focuskit.training.metrics import score_photo, summarise
+from focuskit.training.metrics import PhotoScore, score_photo, summarise
 from focuskit.training.recipe import Recipe
 from focuskit.training.system_recipes import SystemRecipe
 
-__all__ = ["MaskTask", "drawn_batch", "mask_figures"]
+__all__ = ["MaskTask", "drawn_batch", "mask_figures", "mask_scores"]
 
 _SIZE = 320
 _RESAMPLES = 10
@@ -114,8 +114,7 @@ def mask_figures(network: MapNetwork, photos: Sequence[Example]) -> dict[str, fl
         network: put into evaluation, where it stays.
         photos: with masks; none of them gives no figures.
     """
-    network.eval()
-    scores = [score_photo(_probability(network, photo), photo.in_focus > 0.5) for photo in photos]
+    scores = mask_scores(network, photos)
     if not scores:
         return {}
     summary = summarise(scores, resamples=_RESAMPLES)
@@ -126,6 +125,17 @@ def mask_figures(network: MapNetwork, photos: Sequence[Example]) -> dict[str, fl
         "mae": summary.mae.value,
         "auc": summary.auc.value,
     }
+
+
+def mask_scores(network: MapNetwork, photos: Sequence[Example]) -> list[PhotoScore]:
+    """Judge such a network on each of the photos by itself, at 320×320.
+
+    Args:
+        network: put into evaluation, where it stays.
+        photos: with masks.
+    """
+    network.eval()
+    return [score_photo(_probability(network, photo), photo.in_focus > 0.5) for photo in photos]
 
 
 def _probability(network: MapNetwork, photo: Example) -> NDArray[np.float32]:
