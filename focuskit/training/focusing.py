@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from focuskit.detect.network import FocusNet, NetworkConfig
+from focuskit.detect.network import Encoder, FocusNet, NetworkConfig
 from focuskit.detect.weights import first_line
 from focuskit.errors import InputError
 from focuskit.training.example import Example, Pools
@@ -27,7 +27,7 @@ from focuskit.training.masked import drawn_batch
 from focuskit.training.recipes import FocusRecipe
 from focuskit.training.validation import Validation
 
-__all__ = ["KIND", "FocusTask", "fresh_network", "initialise", "usual_pictures"]
+__all__ = ["KIND", "FocusTask", "fresh_network", "initialise", "learned_encoder", "usual_pictures"]
 
 _ENCODER = Path("init") / "mobilenet_v2_imagenet.npz"
 
@@ -140,6 +140,19 @@ def initialise(recipe: FocusRecipe, encoder: Path) -> FocusNet:
             "a .npz with conv00.weight, conv00.bias and so on."
         ) from exc
     return network
+
+
+def learned_encoder(data: Path, file: Path | None = None) -> Encoder:
+    """Return FocusNet's encoder as it learned on ImageNet, for other small networks to start from.
+
+    Args:
+        data: folder with the data sets, whose archive is taken where no file is given.
+        file: archive as `initialise` takes it, or None.
+
+    Raises:
+        InputError: the archive is missing or does not fit.
+    """
+    return initialise(FocusRecipe(), file or data / _ENCODER).encoder
 
 
 def usual_pictures(photos: Sequence[Example]) -> list[NDArray[np.float32]]:

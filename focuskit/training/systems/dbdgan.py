@@ -27,12 +27,11 @@ from focuskit.detect.systems.dbdgan_teacher import DbdganOutputs, DbdganTeacher,
 from focuskit.detect.weights import find_weights, read_weights
 from focuskit.errors import InputError, WeightsError
 from focuskit.training.example import Pools
-from focuskit.training.focusing import initialise, usual_pictures
+from focuskit.training.focusing import learned_encoder, usual_pictures
 from focuskit.training.kinds import Kind
 from focuskit.training.loop import Stateful
 from focuskit.training.losses import Batch, cross_entropy, overlap
 from focuskit.training.masked import MaskTask, mask_figures
-from focuskit.training.recipes import FocusRecipe
 from focuskit.training.system_recipes import AdversarialRecipe, StudentRecipe, TeacherRecipe
 from focuskit.training.systems.discriminators import Critic
 
@@ -47,7 +46,6 @@ __all__ = [
     "load_teacher",
 ]
 
-_ENCODER = Path("init") / "mobilenet_v2_imagenet.npz"
 _OVERLAP = 0.5
 
 Terms = dict[str, float]
@@ -267,7 +265,7 @@ def _start(network: DbdganTeacher | DbdganStudent, data: Path, backbone: Path | 
         if backbone is not None:
             load_backbone(network.backbone, backbone)
         return
-    learned = initialise(FocusRecipe(), backbone or data / _ENCODER).encoder.state_dict()
+    learned = learned_encoder(data, backbone).state_dict()
     # The student has the first stages only.
     network.backbone.load_state_dict({key: learned[key] for key in network.backbone.state_dict()})
 

@@ -13,16 +13,13 @@ from torch.nn import functional
 from focuskit.detect.backbones import load_backbone
 from focuskit.detect.network import Encoder
 from focuskit.detect.systems.defusionnet import DeFusionConfig, DeFusionNet, DeFusionOutputs
-from focuskit.training.focusing import initialise
+from focuskit.training.focusing import learned_encoder
 from focuskit.training.kinds import Kind
 from focuskit.training.losses import Batch, cross_entropy, shrunk
 from focuskit.training.masked import MaskTask
-from focuskit.training.recipes import FocusRecipe
 from focuskit.training.system_recipes import DefusionRecipe
 
 __all__ = ["KIND", "DefusionTask", "deep_supervision", "fresh_network"]
-
-_ENCODER = Path("init") / "mobilenet_v2_imagenet.npz"
 
 
 class DefusionTask(MaskTask[DefusionRecipe, DeFusionNet]):
@@ -79,7 +76,7 @@ def fresh_network(recipe: DefusionRecipe) -> DeFusionNet:
 def _initial(recipe: DefusionRecipe, data: Path, backbone: Path | None) -> DeFusionNet:
     network = fresh_network(recipe)
     if isinstance(network.backbone, Encoder):
-        learned = initialise(FocusRecipe(), backbone or data / _ENCODER).encoder
+        learned = learned_encoder(data, backbone)
         network.backbone.load_state_dict(learned.state_dict())
     elif backbone is not None:
         load_backbone(network.backbone, backbone)

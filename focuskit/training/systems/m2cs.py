@@ -21,11 +21,10 @@ from torch.nn import functional
 
 from focuskit.detect.systems.m2cs import M2csConfig, M2csNet, M2csOutputs
 from focuskit.training.example import Pools
-from focuskit.training.focusing import initialise
+from focuskit.training.focusing import learned_encoder
 from focuskit.training.kinds import Kind, no_backbone
 from focuskit.training.loop import Stateful
 from focuskit.training.masked import mask_figures
-from focuskit.training.recipes import FocusRecipe
 from focuskit.training.system_recipes import M2csRecipe
 from focuskit.training.systems.pools import (
     FocusPools,
@@ -38,7 +37,6 @@ from focuskit.training.systems.similarity import Size, contrastive_loss, similar
 
 __all__ = ["KIND", "M2csBatch", "M2csTask", "coverage_loss", "fresh_network"]
 
-_ENCODER = Path("init") / "mobilenet_v2_imagenet.npz"
 # Streams of chance beside that of the batches, which are numbered by their step.
 _POOL_STREAM, _WEIGHT_STREAM = 1, 2
 # Share of the steps after pre-training in which the price of staying undecided rises to 1, which it
@@ -278,7 +276,7 @@ def _initial(recipe: M2csRecipe, data: Path, backbone: Path | None) -> M2csNet:
         # As released: it starts from random weights.
         no_backbone(recipe, backbone)
         return network
-    encoder = initialise(FocusRecipe(), backbone or data / _ENCODER).encoder
+    encoder = learned_encoder(data, backbone)
     network.backbone.load_state_dict(encoder.state_dict())
     return network
 
