@@ -53,6 +53,10 @@ def ablations(
             min=0, help="Train every variant with it, as often as needed; default: 0 alone."
         ),
     ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Change all recipes: NAME=VALUE, as often as needed."),
+    ] = None,
     markdown: Annotated[Path | None, typer.Option(help="Write the table as Markdown.")] = None,
     cache: Annotated[
         Path | None,
@@ -80,6 +84,7 @@ def ablations(
     place = find_device(device.value)
     check_free(markdown, overwrite=overwrite)
     seeds = list(dict.fromkeys(seed or [0]))
+    settings = tuple(set_ or ())
     rows = run_ablations(
         claims,
         data=data,
@@ -90,9 +95,10 @@ def ablations(
         device=place,
         every=every,
         say=say,
+        settings=settings,
     )
     if markdown is not None:
-        text = ablations_markdown(rows, steps=steps, seeds=len(seeds))
+        text = ablations_markdown(rows, steps=steps, seeds=len(seeds), settings=settings)
         write_file(markdown, text.encode(), overwrite=overwrite)
     records = [row.as_record() for row in rows]
     print_rows(records, records, _COLUMNS, output_format)

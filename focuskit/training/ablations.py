@@ -118,6 +118,7 @@ def run_ablations(
     device: torch.device,
     every: int,
     say: Callable[[str], None],
+    settings: Sequence[str] = (),
 ) -> tuple[Row, ...]:
     """Train every variant that the claims are about, and return what the held-back photos say.
 
@@ -135,6 +136,7 @@ def run_ablations(
         device: where to train.
         every: steps between checkpoints.
         say: told what happens.
+        settings: what all recipes change alike, such as "size=160".
 
     Raises:
         InputError: the data are not what they should be, or a folder holds a run of another recipe
@@ -143,7 +145,7 @@ def run_ablations(
     """
     variants = _variants(claims)
     recipes = {
-        (variant, seed): _recipe(variant, seed, steps, output)
+        (variant, seed): _recipe(variant, seed, steps, output, settings)
         for variant in variants
         for seed in seeds
     }
@@ -180,22 +182,26 @@ def run_ablations(
     return _rows(claims, figures)
 
 
-def ablations_markdown(rows: Sequence[Row], *, steps: int, seeds: int) -> str:
+def ablations_markdown(
+    rows: Sequence[Row], *, steps: int, seeds: int, settings: Sequence[str] = ()
+) -> str:
     """Return the table in Markdown.
 
     Args:
         rows: at least one.
         steps: of every training.
         seeds: how many.
+        settings: what all recipes change alike.
     """
+    changed = f" with {', '.join(settings)}" if settings else ""
     head = ["system", "claim", "variant", "F_max", "MAE", "difference in F_max", "in MAE"]
     head += ["the paper's, F / MAE", "holds here"]
     redrawn = f"photos and the {seeds} seeds" if seeds > 1 else "photos, of one seed"
     lines = [head, ["---"] * len(head), *(_cells(row.as_record()) for row in rows)]
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
     return (
-        f"Small networks, {steps} steps each, on the {rows[0].photos} held-back photos of CUHK. "
-        "Differences are the variant's from the whole system's, with 95 % bootstrap intervals "
+        f"Small networks, {steps} steps each{changed}, on the {rows[0].photos} held-back photos of "
+        "CUHK. Differences are the variant's from the whole system's, with 95 % bootstrap intervals "
         f'over the same {redrawn}. A claim holds if the whole interval of F_max says so; "no" '
         "is said where the whole interval says the opposite. The papers' own differences come from "
         "full networks, long trainings and other definitions.\n\n"
@@ -209,8 +215,11 @@ def _variants(claims: Sequence[Claim]) -> list[Variant]:
     return list(dict.fromkeys([*([TEACHER] if needs_teacher else []), *found]))
 
 
-def _recipe(variant: Variant, seed: int, steps: int, output: Path) -> Recipe:
-    recipe = shortened(recipe_named(variant.system).changed(variant.settings), steps)
+def _recipe(
+    variant: Variant, seed: int, steps: int, output: Path, settings: Sequence[str]
+) -> Recipe:
+    recipe = recipe_named(variant.system).changed((*settings, *variant.settings))
+    recipe = shortened(recipe, steps)
     recipe = replace(recipe, seed=seed)
     if not isinstance(recipe, StudentRecipe):
         return recipe

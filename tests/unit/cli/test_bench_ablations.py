@@ -66,7 +66,7 @@ def test_one_table_is_printed_and_written(
 
     monkeypatch.setattr("focuskit.training.ablations.run_ablations", run)
     words = ("bench", "ablations", tmp_path, "-o", tmp_path / "out", "--system", "r-dbd")
-    options = ("--seed", "3", "--seed", "1", "--seed", "3", "--steps", "7", "--device", "cpu")
+    options = ("--seed", "3", "--seed", "1", "--seed", "3", "--steps", "7", "--set", "size=160")
     table = tmp_path / "table.md"
 
     answer = inside(*words, *options, "--markdown", table, "--format", "json")
@@ -75,5 +75,6 @@ def test_one_table_is_printed_and_written(
     (row,) = json.loads(answer.stdout)
     assert (row["system"], row["holds"]) == ("r-dbd", "yes")
     assert f"| r-dbd | {claim.text} |" in table.read_text("utf-8")
-    assert (given["seeds"], given["steps"]) == ([3, 1], 7)
+    assert "7 steps each with size=160" in table.read_text("utf-8")
+    assert (given["seeds"], given["steps"], given["settings"]) == ([3, 1], 7, ("size=160",))
     assert given["claims"] == tuple(each for each in CLAIMS if each.system == "r-dbd")

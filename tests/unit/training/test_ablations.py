@@ -50,6 +50,7 @@ def ablate(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
         steps: int = 2,
         seeds: Sequence[int] = (0,),
         say: Callable[[str], None] = str,
+        settings: Sequence[str] = (),
     ) -> tuple[Row, ...]:
         return run_ablations(
             claims,
@@ -61,6 +62,7 @@ def ablate(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
             device=torch.device("cpu"),
             every=1,
             say=say,
+            settings=settings,
         )
 
     with one_thread():
@@ -244,3 +246,17 @@ def test_the_papers_differences_add_up() -> None:
     assert len(parts) == 3
     assert np.isclose(sum(part.f for part in parts), together.f)
     assert np.isclose(sum(part.mae or 0 for part in parts), together.mae or 0)
+
+
+def test_settings_change_all_alike_but_for_what_a_variant_is_about(
+    ablate: Ablate, tmp_path: Path
+) -> None:
+    ablate(settings=("size=96", "gradients=true", "weight_decay=0.5"))
+
+    recipes = {}
+    for name in ("whole", "no-gradients"):
+        index = tmp_path / "out/r-dbd" / name / "seed-0/weights/index.json"
+        recipes[name] = json.loads(index.read_text("utf-8"))["weights"]["r-dbd"]["recipe"]
+    assert [each["gradients"] for each in recipes.values()] == [True, False]
+    assert [each["size"] for each in recipes.values()] == [64, 64]
+    assert [each["weight_decay"] for each in recipes.values()] == [0.5, 0.5]
