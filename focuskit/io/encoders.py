@@ -21,6 +21,7 @@ from focuskit.errors import OutputError
 from focuskit.io.block import EXIF_IFD, GPS_IFD, block_fields, rebuild_block
 from focuskit.io.icc import build_profile
 from focuskit.io.ifd import Field, serialise
+from focuskit.io.samples import encode_samples
 from focuskit.photo import Photo
 
 __all__ = [
@@ -34,7 +35,6 @@ __all__ = [
 ]
 
 _LOG = logging.getLogger(__name__)
-_ROWS = 256
 _MAX_JPEG_EXIF = 65533 - 6
 _PNG_SIGNATURE_AND_HEADER = 8 + 25
 _TIFF_LIMIT = 2**32 - 1
@@ -70,15 +70,8 @@ class Job:
         """Return (H, W, 3) RGB samples: encoded uint8 or uint16, or linear float32."""
         if self.bits == 32:
             return self.photo.rgb
-        white, kind = (255, np.uint8) if self.bits == 8 else (65535, np.uint16)
-        curve = encoding_of(self.photo.primaries).curves[0]
-        samples = np.empty(self.photo.rgb.shape, kind)
-        # By bands: the intermediate floats of a whole 24-megapixel picture would take a gigabyte.
-        for top in range(0, self.photo.height, _ROWS):
-            linear = np.minimum(self.photo.rgb[top : top + _ROWS], np.float32(1))
-            encoded = curve.encode(linear) * np.float32(white)
-            samples[top : top + _ROWS] = np.clip(np.rint(encoded), 0, white)
-        return samples
+        encoding = encoding_of(self.photo.primaries)
+        return encode_samples(self.photo.rgb, encoding, "u8" if self.bits == 8 else "u16")
 
     def failed(self, exc: Exception) -> OutputError:
         """Return (not raise) the error for a picture that the encoder refuses."""

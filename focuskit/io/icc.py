@@ -25,7 +25,8 @@ from focuskit.color import (
 )
 from focuskit.photo import Primaries
 
-__all__ = ["build_profile", "needs_lut", "parse_profile", "to_srgb"]
+__all__ = ["ProfileError", "build_profile", "exact_encoding", "needs_lut", "parse_profile"]
+__all__ += ["to_srgb"]
 
 _LOG = logging.getLogger(__name__)
 _DAMAGED = (ValueError, IndexError, KeyError, struct.error, OverflowError, ZeroDivisionError)
@@ -51,13 +52,28 @@ def parse_profile(profile: bytes, name: str) -> Encoding:
         Matrix and gray profiles exactly; sRGB, with a logged warning, for a damaged one.
     """
     try:
+        return exact_encoding(profile)
+    except ProfileError as exc:
+        _LOG.warning("%s: its ICC profile %s; read as sRGB.", name, exc)
+        return Encoding()
+
+
+class ProfileError(ValueError):
+    """A profile does not tell by curves and colorants what samples mean; the text is a clause."""
+
+
+def exact_encoding(profile: bytes) -> Encoding:
+    """Return what a matrix or gray profile says, for callers who must not guess.
+
+    Raises:
+        ProfileError: it is damaged, or says something else.
+    """
+    try:
         encoding = _parse(profile)
     except _DAMAGED as exc:
-        _LOG.warning("%s: its ICC profile is damaged (%s); read as sRGB.", name, exc)
-        return Encoding()
+        raise ProfileError(f"is damaged ({exc})") from exc
     if encoding is None:
-        _LOG.warning("%s: its ICC profile has no usable colorants; read as sRGB.", name)
-        return Encoding()
+        raise ProfileError("has no usable colorants")
     return encoding
 
 

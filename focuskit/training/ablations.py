@@ -201,10 +201,10 @@ def ablations_markdown(
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
     return (
         f"Small networks, {steps} steps each{changed}, on the {rows[0].photos} held-back photos of "
-        "CUHK. Differences are the variant's from the whole system's, with 95 % bootstrap intervals "
-        f'over the same {redrawn}. A claim holds if the whole interval of F_max says so; "no" '
-        "is said where the whole interval says the opposite. The papers' own differences come from "
-        "full networks, long trainings and other definitions.\n\n"
+        "CUHK. Differences are the variant's from the whole system's, with 95 % bootstrap "
+        f"intervals over the same {redrawn}. A claim holds if the whole interval of F_max says so; "
+        '"no" is said where the whole interval says the opposite. The papers\' own differences '
+        "come from full networks, long trainings and other definitions.\n\n"
         f"{table}\n"
     )
 
