@@ -43,10 +43,10 @@ def systems(
     ] = None,
     pictures: Annotated[
         Path | None,
-        typer.Option(help="Write a PNG: six rendered scenes, their truth, and every map of them."),
+        typer.Option(help="Write a PNG: six pictures, where they are in focus, and every map."),
     ] = None,
     samples: Annotated[
-        Path, typer.Option(help="Folder of sharp photos that those scenes are papered with.")
+        Path, typer.Option(help="Folder of sharp photos that some of those are papered with.")
     ] = Path("samples"),
     limit: Annotated[
         int | None, typer.Option(min=1, help="Judge on so many held-back photos at most.")
@@ -132,7 +132,7 @@ def _draw(
 ) -> None:
     import cv2
 
-    from focuskit.training.systems_table import draw_systems
+    from focuskit.training.systems_picture import draw_systems
 
     with progress_bar("Drawing") as advance:
         picture = draw_systems(names, textures, advance)

@@ -23,7 +23,7 @@ from focuskit.errors import InputError
 from focuskit.training.judging_scenes import Part, Scene
 from focuskit.training.reference import ROUND, Surface
 
-__all__ = ["depth_scenes", "sliced"]
+__all__ = ["depth_scenes", "motorcycle", "sliced"]
 
 Map = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
@@ -53,6 +53,12 @@ def depth_scenes(data: Path | None, part: Part) -> Iterator[tuple[str, Callable[
             return None if found is None else sliced(name, *found, farther, most)
 
         yield name, make
+
+
+def motorcycle(farther: float, most_coc_px: float) -> Scene | None:
+    """Return the motorcycle as `sliced` makes it; None where scikit-image did not bring it."""
+    found = _read(None, _MOTORCYCLE)
+    return None if found is None else sliced(_MOTORCYCLE, *found, farther, most_coc_px)
 
 
 def sliced(name: str, encoded: Pixels, disparity: Map, farther: float, most_coc_px: float) -> Scene:

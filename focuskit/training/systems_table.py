@@ -1,4 +1,4 @@
-"""The published systems beside the detectors of focuskit: one protocol, one table, one picture.
+"""The published systems beside the detectors of focuskit: one protocol, one table.
 
 Every photo is squashed to 320×320, as the papers do, its map enlarged to the mask and compared
 without rescaling values. What the papers report was measured otherwise, mostly on other photos;
@@ -18,29 +18,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from focuskit.color import encoding_of, linearise
 from focuskit.detect import DETECTORS, Detector
 from focuskit.detect.runtime import RUNTIME_VARIABLE, open_network
 from focuskit.detect.weights import Weights, chosen_weights
 from focuskit.photo import Photo
 from focuskit.training.datasets import MaskedDataset, MaskedPhoto
 from focuskit.training.metrics import PhotoScore, Scores, score_photo, summarise
-from focuskit.training.scenes import SceneMaker
 
-__all__ = ["PAPERS", "SIDE", "PaperFigure", "System", "draw_systems", "judge_systems"]
-__all__ += ["squashed", "systems_markdown", "time_system", "use_threads"]
+__all__ = ["PAPERS", "SIDE", "PaperFigure", "System", "judge_systems", "squashed"]
+__all__ += ["systems_markdown", "time_system", "use_threads"]
 
 SIDE = 320
 """Sides of the squashed photos in pixels."""
 
 Map = NDArray[np.float32]
-Pixels = NDArray[np.uint8]
 Advance = Callable[[int, int, int], None]
-
-# Chosen by eye among the first thirty: each has large parts in focus and out of it.
-_SCENES = (2, 5, 15, 19, 21, 28)
-_CELL_PX, _LABEL_PX, _GAP_PX = 150, 190, 4
-_UNDECIDED = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,34 +223,6 @@ def systems_markdown(rows: Sequence[System], photos: int, threads: int) -> str:
     )
 
 
-def draw_systems(
-    names: Sequence[str], textures: Sequence[Pixels], advance: Advance | None = None
-) -> Pixels:
-    """Draw six rendered scenes, their truth, and the maps of all detectors below each other.
-
-    Args:
-        names: of DETECTORS.
-        textures: what the scenes are papered with, (H, W, 3) uint8 encoded sRGB.
-        advance: told after each scene: done, all, failed.
-
-    Returns:
-        (H, W, 3) uint8 RGB; maps are white where in focus, the truth gray where undecided.
-    """
-    maker = SceneMaker(textures)
-    columns = []
-    for done, seed in enumerate(_SCENES, 1):
-        example = maker.make(np.random.default_rng([1, seed]), size=(SIDE, SIDE))
-        photo = Photo(linearise(example.rgb, encoding_of("srgb")))
-        truth = np.where(example.weight > 0, example.in_focus, np.float32(_UNDECIDED))
-        maps = [truth, *(DETECTORS.get(name)(photo).in_focus_probability for name in names)]
-        grays = [cv2.cvtColor(_levels(each), cv2.COLOR_GRAY2RGB) for each in maps]
-        columns.append(np.concatenate([_cell(np.asarray(x)) for x in (example.rgb, *grays)]))
-        if advance is not None:
-            advance(done, len(_SCENES), 0)
-    labels = [_label(text) for text in ("photo", "truth", *names)]
-    return np.concatenate([np.concatenate(labels), *columns], axis=1)
-
-
 def _map(detector: Detector, photo: Photo, shape: tuple[int, ...]) -> Map:
     probability = detector(photo).in_focus_probability
     # Not BlurMap.resized: the protocol asks for bilinear interpolation in both directions.
@@ -317,21 +281,3 @@ def _score(value: object) -> str:
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
-def _levels(probability: Map) -> Pixels:
-    return np.rint(probability * 255).astype(np.uint8)
-
-
-def _cell(picture: Pixels) -> Pixels:
-    side = _CELL_PX - _GAP_PX
-    cell = np.full((_CELL_PX, _CELL_PX, 3), 255, np.uint8)
-    cell[:side, :side] = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
-    return cell
-
-
-def _label(text: str) -> Pixels:
-    label = np.full((_CELL_PX, _LABEL_PX, 3), 255, np.uint8)
-    place = (4, _CELL_PX // 2)
-    cv2.putText(label, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.45, (30, 30, 30), 1, cv2.LINE_AA)
-    return label

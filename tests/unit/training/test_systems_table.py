@@ -11,10 +11,10 @@ from focuskit.color import encode_srgb
 from focuskit.detect import DETECTORS
 from focuskit.detect.runtime import RUNTIME_VARIABLE
 from focuskit.training.datasets import MaskedDataset, MaskedPhoto
+from focuskit.training.systems_picture import draw_systems
 from focuskit.training.systems_table import (
     PAPERS,
     SIDE,
-    draw_systems,
     judge_systems,
     squashed,
     systems_markdown,
