@@ -179,6 +179,9 @@ def _draw_tile(planes: Planes, given: _Given, lens: Lens, job: _Job, result: Ima
     scene = scene_of(planes, flat, place, outlines, lens.levels.size)
     del picture
     _draw(scene, lens, _field(job, result.shape), job, result)
+    # OpenCV convolves with large discs by Fourier transforms, which leave traces below 0 in black.
+    drawn = result[job.drawn]
+    np.maximum(drawn, 0, out=drawn)
 
 
 def _unblurred(seen: Map, drawn: Map) -> bool:

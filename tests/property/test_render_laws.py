@@ -194,6 +194,15 @@ def test_small_pictures_come_back_as_they_are_sized(shape: tuple[int, int]) -> N
     assert seen.min() >= 0
 
 
+def test_light_stays_light_beside_pure_black() -> None:
+    light = np.zeros((200, 300, 3), np.float32)
+    light[60:130, 90:170] = np.random.default_rng(0).random((70, 80, 3)) ** 3
+    coc = _field((200, 300), 20.0)
+    coc[60:130, 90:170] = 0
+
+    assert render(light, coc, Aperture(blades=5)).min() >= 0
+
+
 def test_what_cannot_be_rendered_is_refused() -> None:
     light = make_scene(8, 8, seed=1)
     with pytest.raises(ShapeError, match="coc_px must be float32"):

@@ -1,0 +1,347 @@
+"""Every procedure on every kind of image: the command line's pixels, in the right place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from numpy.typing import NDArray
+from PIL import Image
+
+from focuskit.color import Encoding, encode_srgb, encoding_of
+from focuskit.io.icc import build_profile, parse_profile
+from focuskit.io.samples import encode_samples
+from tests.gimp.conftest import REPOSITORY, Answer, Gimp, focuskit, pixels
+
+pytestmark = pytest.mark.gimp
+
+BOX = (40, 30, 150, 110)
+"""What is selected, x, y, width, height."""
+OFFSET = (25, -15)
+
+KINDS: dict[str, list[list[Any]]] = {
+    "rgb8.png": [],
+    "rgb16.tif": [],
+    "float.tif": [],
+    "alpha.png": [],
+    "adobe.png": [],
+    "adobe16.tif": [],
+    "gray.png": [],
+    "half.png": [["precision", "HALF_LINEAR"]],
+    "double.png": [["precision", "DOUBLE_NON_LINEAR"]],
+    "u32.png": [["precision", "U32_LINEAR"]],
+}
+"""Files, and what is done to the images in GIMP before."""
+
+EDITS: dict[str, tuple[str, dict[str, Any], list[str]]] = {
+    "magnify": ("focuskit-magnify", {"factor": 2.5}, ["--factor", "2.5"]),
+    "bokeh": (
+        "focuskit-bokeh",
+        {"amount-by": "strength", "strength": 8.0, "blades": 6, "cats-eye": 0.4},
+        ["--strength", "8", "--blades", "6", "--cats-eye", "0.4"],
+    ),
+    "refocus": (
+        "focuskit-refocus",
+        {"at": "coordinates", "x": 30.0, "y": 150.0},
+        ["--at", "30,150"],
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def photos(gimp: Gimp) -> Path:
+    """A folder with one small photo, a flower before a soft background, in every kind of file."""
+    folder = gimp.base / "photos ü"
+    folder.mkdir()
+    with Image.open(REPOSITORY / "samples" / "IMG_0001.jpg") as photo:
+        small = photo.resize((320, 214)).crop((10, 5, 310, 205))
+    rgb = np.asarray(small)
+    share = rgb.astype(np.float32) / 255
+    adobe = build_profile("adobe-rgb")
+    cover = np.full(rgb.shape[:2], 255, np.uint8)
+    cover[:40, :60], cover[40:80, :60] = 0, 128
+    small.save(folder / "rgb8.png")
+    for name in ("half.png", "double.png", "u32.png"):
+        small.save(folder / name)
+    small.save(folder / "adobe.png", icc_profile=adobe)
+    small.convert("L").save(folder / "gray.png")
+    small.quantize(64).save(folder / "indexed.png")
+    Image.fromarray(np.dstack([rgb, cover])).save(folder / "alpha.png")
+    deep = np.rint(share * 65535).astype(np.uint16)
+    tifffile.imwrite(folder / "rgb16.tif", deep, photometric="rgb")
+    tifffile.imwrite(folder / "adobe16.tif", deep, photometric="rgb", iccprofile=adobe)
+    linear = build_profile("srgb", linear=True)
+    light = np.where(share > 0.5, share * 1.5, share) ** 2.2
+    tifffile.imwrite(folder / "float.tif", light, photometric="rgb", iccprofile=linear)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def results(gimp: Gimp, photos: Path) -> dict[tuple[str, str], Answer]:
+    """All edits of all kinds, done in one GIMP."""
+    keys = [(edit, kind) for edit in EDITS for kind in KINDS]
+    jobs = [
+        {
+            "file": str(photos / kind),
+            "before": KINDS[kind],
+            "procedure": EDITS[edit][0],
+            "arguments": {**EDITS[edit][1], **without_grain(edit)},
+        }
+        for edit, kind in keys
+    ]
+    return dict(zip(keys, gimp.run(jobs), strict=True))
+
+
+def without_grain(edit: str) -> dict[str, bool]:
+    return {"grain": False} if edit in ("magnify", "bokeh") else {}
+
+
+@pytest.fixture(scope="module")
+def commands(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the command line makes of the same files."""
+    output = tmp_path_factory.mktemp("commands")
+    for edit, (_, _, words) in EDITS.items():
+        grain = ["--no-grain"] if without_grain(edit) else []
+        done = focuskit(edit, photos, "-o", output, "--as", "tif", "--bits", "32", *words, *grain)
+        assert done.returncode == 0, done.stderr
+    return output
+
+
+def own_encoding(linear: NDArray[np.float32], kind: str) -> NDArray[np.float64]:
+    """Encode the command's result, linear light, as a person sees the image's own values."""
+    space: Encoding = encoding_of("adobe-rgb" if kind.startswith("adobe") else "srgb")
+    return encode_samples(np.ascontiguousarray(linear), space, "f32").astype(np.float64)
+
+
+def perceptual(dump: dict[str, Any], kind: str) -> NDArray[np.float64]:
+    """Return a layer's colours along the curve of its space, without alpha, grey as three."""
+    samples = pixels(dump)
+    model = dump["format"].split(" ")[0]
+    channels = 1 if model.startswith("Y") else 3
+    colours = samples[..., :channels].repeat(4 - channels if channels == 1 else 1, axis=2)
+    if "'" in model or "~" in model:
+        return colours
+    return encode_srgb(np.maximum(colours, 0).astype(np.float32)).astype(np.float64)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("edit", EDITS)
+def test_pixels_equal_the_command_lines(
+    results: dict[tuple[str, str], Answer], commands: Path, edit: str, kind: str
+) -> None:
+    answer = results[edit, kind]
+    assert answer.ok, answer.error
+
+    (layer,) = answer.layers
+    made = perceptual(layer, kind)
+    with tifffile.TiffFile(commands / f"{Path(kind).stem}-{edit}.tif") as file:
+        page = file.pages[0]
+        linear = np.asarray(page.asarray(), np.float32)
+        profile = parse_profile(page.tags[34675].value, "its profile")
+    assert profile.primaries == ("adobe-rgb" if kind.startswith("adobe") else "srgb")
+    expected = own_encoding(linear, kind)
+    if kind == "gray.png":
+        expected = expected.mean(axis=2, keepdims=True).repeat(3, axis=2)
+    seen = np.ones(made.shape[:2], bool)
+    if kind == "alpha.png":
+        seen = pixels(layer)[..., -1] > 0.99
+    if "half" in kind:
+        limit = 1.5 / 255  # near white, half a step of a half is a quarter of this
+    else:
+        limit = 1 / 255
+    # Layers of whole numbers end at white; floating-point ones go on.
+    difference = np.abs(np.minimum(made, 1) - np.minimum(expected, 1)).max(axis=2)
+    assert difference[seen].max() <= limit + 1e-6
+    original = perceptual(answer["before"], kind)
+    assert np.abs(made - original).max() > 5 / 255, "the edit did nothing"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("edit", EDITS)
+def test_the_photo_stays_and_the_result_lies_above(
+    results: dict[tuple[str, str], Answer], edit: str, kind: str
+) -> None:
+    answer = results[edit, kind]
+    (layer,) = answer.layers
+    before, after = (Path(answer[name]["file"]).read_bytes() for name in ("before", "after"))
+    assert before == after
+    assert answer["before"]["format"] == answer["after"]["format"]
+    assert (layer["position"], answer["place"]) == (0, 1)
+    assert layer["offset"] == [0, 0]
+    assert layer["name"].lower().startswith(edit)
+    assert layer["visible"]
+    if kind == "alpha.png":
+        alpha = pixels(layer)[..., -1]
+        assert np.abs(alpha - pixels(answer["before"])[..., -1]).max() < 1 / 255
+    channels = [each["name"] for each in answer.channels]
+    assert channels == (["Refocus (30, 150): confidence"] if edit == "refocus" else [])
+
+
+@pytest.fixture(scope="module")
+def placed(gimp: Gimp, photos: Path) -> dict[str, Answer]:
+    """Edits with a selection, on a layer that lies partly outside the canvas, and the like."""
+    file = str(photos / "rgb8.png")
+    select, offset = ["select", *BOX], ["offset", *OFFSET]
+    magnify = {"procedure": "focuskit-magnify", "arguments": {"factor": 2.5, "grain": False}}
+
+    def map_(as_: str, *before: list[Any], name: str = file) -> dict[str, Any]:
+        arguments = {"as": as_}
+        place = {"file": name, "before": list(before)}
+        return {**place, "procedure": "focuskit-focus-map", "arguments": arguments}
+
+    indexed = str(photos / "indexed.png")
+    jobs: dict[str, dict[str, Any]] = {
+        "plain": {"file": file, **magnify},
+        "selected": {"file": file, "before": [select], **magnify},
+        "offset": {"file": file, "before": [offset], **magnify},
+        "both": {"file": file, "before": [offset, select], **magnify},
+        "map-layer": map_("layer"),
+        "map-mask": map_("layer-mask"),
+        "map-channel": map_("channel", offset),
+        "map-selection": map_("selection"),
+        "map-indexed": map_("channel", name=indexed),
+        "map-gray": map_("layer", name=str(photos / "gray.png")),
+        "indexed": {"file": indexed, **magnify},
+        "group": {"file": file, "before": [["group"]], **magnify},
+        "refocus-selection": {
+            "file": file,
+            "before": [["select", 20, 140, 21, 21]],
+            "procedure": "focuskit-refocus",
+            "arguments": {"at": "selection"},
+        },
+        "refocus-path": {
+            "file": file,
+            "before": [["path", 30, 150]],
+            "procedure": "focuskit-refocus",
+            "arguments": {"at": "path"},
+        },
+        "refocus-nothing": {
+            "file": file,
+            "procedure": "focuskit-refocus",
+            "arguments": {"at": "path"},
+        },
+        "check-flower": {
+            "file": file,
+            "before": [["select", 110, 60, 70, 70]],
+            "procedure": "focuskit-check-focus",
+        },
+        "check-background": {
+            "file": file,
+            "before": [["select", 230, 10, 60, 60]],
+            "procedure": "focuskit-check-focus",
+        },
+        "deblur": {
+            "file": str(REPOSITORY / "samples" / "IMG_0021.jpg"),
+            "procedure": "focuskit-deblur-regions",
+            "arguments": {"apply": True},
+        },
+    }
+    return dict(zip(jobs, gimp.run(list(jobs.values())), strict=True))
+
+
+def test_a_selection_becomes_the_results_mask(placed: dict[str, Answer]) -> None:
+    x, y, width, height = BOX
+    for name, (dx, dy) in {"selected": (0, 0), "both": OFFSET}.items():
+        answer = placed[name]
+        assert answer.ok, answer.error
+        (layer,) = answer.layers
+        mask = pixels(layer["mask"])[..., 0]
+        inside = np.zeros(mask.shape, bool)
+        inside[max(0, y - dy) : y - dy + height, max(0, x - dx) : x - dx + width] = True
+        assert np.array_equal(mask > 0.5, inside)
+        assert set(np.unique(mask)) == {0.0, 1.0}
+
+
+def test_layers_off_the_canvas_are_done_whole(placed: dict[str, Answer]) -> None:
+    (plain,), (moved,) = placed["plain"].layers, placed["offset"].layers
+    assert moved["offset"] == list(OFFSET)
+    assert np.array_equal(pixels(plain), pixels(moved))
+
+
+def test_a_focus_map_comes_as_what_was_asked_for(placed: dict[str, Answer]) -> None:
+    (layer,) = placed["map-layer"].layers
+    as_layer = perceptual(layer, "")[..., 0]
+    flower, background = (slice(60, 130), slice(110, 180)), (slice(10, 70), slice(230, 290))
+    assert as_layer[flower].mean() > 0.9
+    assert as_layer[background].mean() < 0.1
+
+    answer = placed["map-mask"]
+    assert answer.ok, answer.error
+    mask = pixels(answer["mask"])[..., 0]
+    assert mask[flower].mean() > 0.9
+    assert mask[background].mean() < 0.1
+
+    (channel,) = placed["map-channel"].channels
+    assert channel["name"].startswith("Focus")
+    dx, dy = OFFSET
+    moved = pixels(channel)[..., 0]
+    assert moved.shape == as_layer.shape  # of the canvas, where the layer has been moved
+    assert moved[60 + dy : 130 + dy, 110 + dx : 180 + dx].mean() > 0.9
+
+    chosen = pixels(placed["map-selection"]["chosen"])[..., 0]
+    assert chosen[flower].mean() > 0.9
+    assert chosen[background].mean() < 0.1
+
+
+def test_indexed_images_take_maps_and_say_why_they_take_no_edit(placed: dict[str, Answer]) -> None:
+    assert placed["map-indexed"].ok, placed["map-indexed"].error
+    assert placed["map-gray"].ok, placed["map-gray"].error
+    refused = placed["indexed"]
+    if refused.ok:
+        (layer,) = refused.layers
+        assert not np.array_equal(pixels(layer), pixels(refused["before"]))
+        return
+    assert refused["status"] == "EXECUTION_ERROR"
+    assert "RGB" in refused.error
+    assert not refused.layers
+
+
+def test_what_holds_no_pixels_is_refused_with_a_sentence(placed: dict[str, Answer]) -> None:
+    answer = placed["group"]
+    assert answer["status"] in ("EXECUTION_ERROR", "CALLING_ERROR")
+    assert answer.error.endswith(".")
+    assert not [each for each in answer.layers if each["name"] != "group"]
+
+
+def test_the_plane_is_where_the_person_marked_it(placed: dict[str, Answer]) -> None:
+    by_selection, by_path = placed["refocus-selection"], placed["refocus-path"]
+    assert by_selection.ok, by_selection.error
+    assert by_path.ok, by_path.error
+    (one,), (other,) = by_selection.layers, by_path.layers
+    assert np.array_equal(pixels(one), pixels(other))
+    assert "(30, 150)" in other["name"]
+
+    nothing = placed["refocus-nothing"]
+    assert nothing["status"] in ("EXECUTION_ERROR", "CALLING_ERROR")
+    assert "path" in nothing.error
+
+
+def test_checking_tells_the_flower_from_its_background(placed: dict[str, Answer]) -> None:
+    flower, background = placed["check-flower"], placed["check-background"]
+    assert flower.ok, flower.error
+    assert background.ok, background.error
+    words = [
+        [value for value in each["values"] if isinstance(value, str)]
+        for each in (flower, background)
+    ]
+    assert "sharp" in words[0]
+    assert "sharp" not in words[1]
+    assert not flower.layers
+    assert not flower.channels
+
+
+def test_regions_are_channels_named_with_their_blur(placed: dict[str, Answer]) -> None:
+    answer = placed["deblur"]
+    assert answer.ok, answer.error
+    assert answer.channels
+    for channel in answer.channels:
+        assert "σ" in channel["name"]
+        assert pixels(channel).max() > 0.9
+    (layer,) = answer.layers
+    assert layer["mask"] is not None
+    mask = pixels(layer["mask"])[..., 0] > 0.5
+    changed = np.abs(perceptual(layer, "") - perceptual(answer["before"], "")).max(axis=2)
+    assert changed[mask].mean() > changed[~mask].mean() if (~mask).any() else changed.max() > 0
