@@ -54,7 +54,9 @@ def do(job, folder, number):
     values = procedure.run(config)
     status = values.index(0)
     answer = {
-        "status": status.value_nick.upper().replace("-", "_") if hasattr(status, "value_nick") else str(status),
+        "status": status.value_nick.upper().replace("-", "_")
+        if hasattr(status, "value_nick")
+        else str(status),
         "error": Gimp.get_pdb().get_last_error(),
         "values": [plain(values.index(i)) for i in range(1, values.length())],
         "before": before,

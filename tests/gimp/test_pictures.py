@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -62,14 +63,17 @@ def photos(gimp: Gimp) -> Path:
     share = rgb.astype(np.float32) / 255
     adobe = build_profile("adobe-rgb")
     cover = np.full(rgb.shape[:2], 255, np.uint8)
+    Image.fromarray(np.dstack([rgb, cover])).save(folder / "alpha.png")
     cover[:40, :60], cover[40:80, :60] = 0, 128
+    hidden = np.where(cover[..., None] == 0, np.uint8([0, 255, 0]), rgb)
+    Image.fromarray(np.dstack([hidden, cover])).save(folder / "holes.png")
     small.save(folder / "rgb8.png")
     for name in ("half.png", "double.png", "u32.png"):
         small.save(folder / name)
     small.save(folder / "adobe.png", icc_profile=adobe)
-    small.convert("L").save(folder / "gray.png")
+    # Without the photo's profile, which is for colours.
+    Image.fromarray(np.asarray(small.convert("L"))).save(folder / "gray.png")
     small.quantize(64).save(folder / "indexed.png")
-    Image.fromarray(np.dstack([rgb, cover])).save(folder / "alpha.png")
     deep = np.rint(share * 65535).astype(np.uint16)
     tifffile.imwrite(folder / "rgb16.tif", deep, photometric="rgb")
     tifffile.imwrite(folder / "adobe16.tif", deep, photometric="rgb", iccprofile=adobe)
@@ -100,14 +104,27 @@ def without_grain(edit: str) -> dict[str, bool]:
 
 
 @pytest.fixture(scope="module")
-def commands(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the command line makes of the same files."""
+def commands(
+    photos: Path, results: dict[tuple[str, str], Answer], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """What the command line makes of the same samples."""
     output = tmp_path_factory.mktemp("commands")
+    given = output / "given"
+    given.mkdir()
+    for kind, before in KINDS.items():
+        if before and "LINEAR" in before[0][1] and "NON" not in before[0][1]:
+            # Rounding to other samples moves outlines by a pixel here and there.
+            samples = pixels(results["magnify", kind]["before"]).astype(np.float32)
+            file, profile = given / f"{Path(kind).stem}.tif", build_profile("srgb", linear=True)
+            tifffile.imwrite(file, samples, photometric="rgb", iccprofile=profile)
+        else:
+            shutil.copy(photos / kind, given)
     for edit, (_, _, words) in EDITS.items():
         grain = ["--no-grain"] if without_grain(edit) else []
-        done = focuskit(edit, photos, "-o", output, "--as", "tif", "--bits", "32", *words, *grain)
+        form = ["-o", output / "made", "--as", "tif", "--bits", "32"]
+        done = focuskit(edit, given, *form, *words, *grain)
         assert done.returncode == 0, done.stderr
-    return output
+    return output / "made"
 
 
 def own_encoding(linear: NDArray[np.float32], kind: str) -> NDArray[np.float64]:
@@ -145,16 +162,9 @@ def test_pixels_equal_the_command_lines(
     expected = own_encoding(linear, kind)
     if kind == "gray.png":
         expected = expected.mean(axis=2, keepdims=True).repeat(3, axis=2)
-    seen = np.ones(made.shape[:2], bool)
-    if kind == "alpha.png":
-        seen = pixels(layer)[..., -1] > 0.99
-    if "half" in kind:
-        limit = 1.5 / 255  # near white, half a step of a half is a quarter of this
-    else:
-        limit = 1 / 255
     # Layers of whole numbers end at white; floating-point ones go on.
     difference = np.abs(np.minimum(made, 1) - np.minimum(expected, 1)).max(axis=2)
-    assert difference[seen].max() <= limit + 1e-6
+    assert difference.max() <= 1 / 255 + 1e-6
     original = perceptual(answer["before"], kind)
     assert np.abs(made - original).max() > 5 / 255, "the edit did nothing"
 
@@ -173,9 +183,6 @@ def test_the_photo_stays_and_the_result_lies_above(
     assert layer["offset"] == [0, 0]
     assert layer["name"].lower().startswith(edit)
     assert layer["visible"]
-    if kind == "alpha.png":
-        alpha = pixels(layer)[..., -1]
-        assert np.abs(alpha - pixels(answer["before"])[..., -1]).max() < 1 / 255
     channels = [each["name"] for each in answer.channels]
     assert channels == (["Refocus (30, 150): confidence"] if edit == "refocus" else [])
 
@@ -195,6 +202,7 @@ def placed(gimp: Gimp, photos: Path) -> dict[str, Answer]:
     indexed = str(photos / "indexed.png")
     jobs: dict[str, dict[str, Any]] = {
         "plain": {"file": file, **magnify},
+        "holes": {"file": str(photos / "holes.png"), **magnify},
         "selected": {"file": file, "before": [select], **magnify},
         "offset": {"file": file, "before": [offset], **magnify},
         "both": {"file": file, "before": [offset, select], **magnify},
@@ -253,6 +261,17 @@ def test_a_selection_becomes_the_results_mask(placed: dict[str, Answer]) -> None
         inside[max(0, y - dy) : y - dy + height, max(0, x - dx) : x - dx + width] = True
         assert np.array_equal(mask > 0.5, inside)
         assert set(np.unique(mask)) == {0.0, 1.0}
+
+
+def test_what_is_transparent_stays_so_and_shines_into_nothing(placed: dict[str, Answer]) -> None:
+    answer = placed["holes"]
+    assert answer.ok, answer.error
+    (layer,) = answer.layers
+    made, before = pixels(layer), pixels(answer["before"])
+    assert np.array_equal(made[..., 3], before[..., 3])
+    seen = made[..., 3] > 0
+    greener = made[..., 1] - made[..., [0, 2]].max(axis=2)
+    assert greener[seen].max() <= (before[..., 1] - before[..., [0, 2]].max(axis=2))[seen].max()
 
 
 def test_layers_off_the_canvas_are_done_whole(placed: dict[str, Answer]) -> None:
