@@ -26,7 +26,11 @@ def large(tmp_path_factory: pytest.TempPathFactory, gimp: Gimp) -> Path:
     """A photo that an edit needs seconds for."""
     path = gimp.base / "large.png"
     with Image.open(REPOSITORY / "samples" / "IMG_0001.jpg") as photo:
-        photo.resize((4500, 3000)).save(path, compress_level=1)
+        wide, high = photo.size
+        tiles = Image.new("RGB", (7 * wide, 7 * high))
+        for index in range(49):
+            tiles.paste(photo, (index % 7 * wide, index // 7 * high))
+    tiles.save(path, compress_level=1)
     return path
 
 
@@ -104,14 +108,26 @@ def test_a_worker_that_dies_again_and_again_is_an_error(
     assert not jobs_in(gimp)
 
 
-def test_without_focuskit_the_message_says_how_to_install_it(gimp: Gimp, bridge: Path) -> None:
-    photo = REPOSITORY / "samples" / "IMG_0020.jpg"
+def test_a_python_that_is_not_there_is_named(gimp: Gimp, bridge: Path) -> None:
     env = {"FOCUSKIT_BRIDGE_FOLDER": str(bridge), "FOCUSKIT_PYTHON": "/nowhere/python3"}
-    (answer,) = gimp.run([bokeh(photo)], env)
+    (answer,) = gimp.run([bokeh(REPOSITORY / "samples" / "IMG_0020.jpg")], env)
 
     assert answer["status"] == "EXECUTION_ERROR"
     assert "/nowhere/python3" in answer.error
-    assert "focuskit gimp install" in answer.error or "pip install focuskit" in answer.error
+    assert not answer.layers
+
+
+def test_without_focuskit_the_message_says_how_to_install_it(gimp: Gimp, bridge: Path) -> None:
+    record = gimp.profile / "plug-ins" / "focuskit" / "focuskit-bridge.json"
+    hidden = record.rename(gimp.base / "hidden.json")
+    try:
+        env = {"FOCUSKIT_BRIDGE_FOLDER": str(bridge), "PATH": "/usr/bin:/bin"}
+        (answer,) = gimp.run([bokeh(REPOSITORY / "samples" / "IMG_0020.jpg")], env)
+    finally:
+        hidden.rename(record)
+
+    assert answer["status"] == "EXECUTION_ERROR"
+    assert "focuskit gimp install" in answer.error
     assert not answer.layers
 
 
