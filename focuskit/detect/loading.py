@@ -11,11 +11,12 @@ from torch import Tensor
 from focuskit.detect.maps import MapNetwork
 from focuskit.detect.weights import (
     WAY_ON,
-    WEIGHTS_VERSION,
     Weights,
+    differing_keys,
     find_weights,
     first_line,
     read_shapes,
+    refusal,
     weight_names,
 )
 from focuskit.errors import WeightsError
@@ -39,9 +40,6 @@ NETWORKS: dict[str, str] = {
 
 # Where the index is silent.
 _FIRST_KIND = "focusnet"
-_NAMED = 3
-
-Shapes = Mapping[str, tuple[int, ...]]
 
 
 def network_class(kind: str) -> type[MapNetwork]:
@@ -82,11 +80,11 @@ def load_own_network(weights: Weights) -> MapNetwork:
     path, told = weights.files["safetensors"], weights.facts
     wanted = _wanted_kind(weights.name)
     shapes, _ = read_shapes(path)
-    reason = _refusal(told, wanted)
+    reason = refusal(told, wanted)
     network = None if reason else _made(wanted, told)
     if network is None:
         usual = _usual(weights.name, wanted)
-        differing = _differing(_shapes_of(usual), shapes)
+        differing = differing_keys(_shapes_of(usual), shapes)
         raise WeightsError(
             f"{path} cannot run {weights.name}: "
             f"{reason or 'what it says of its network is unknown here'}; {differing}. Give weights "
@@ -96,7 +94,7 @@ def load_own_network(weights: Weights) -> MapNetwork:
     if expected != dict(shapes):
         raise WeightsError(
             f"{path} is of another architecture than the {wanted} that it says it is: "
-            f"{_differing(expected, shapes)}. Write it anew with focuskit weights export."
+            f"{differing_keys(expected, shapes)}. Write it anew with focuskit weights export."
         )
     _fill(network, weights)
     return network.eval()
@@ -132,18 +130,6 @@ def _wanted_kind(name: str) -> str:
     return str(_kind(find_weights(name))) if name in weight_names() else name
 
 
-def _refusal(told: Mapping[str, Any], wanted: str) -> str:
-    """Return why weights are not for a kind of network, by what they say; nothing if they are."""
-    kind, version = told.get("kind"), told.get("version")
-    if kind is None:
-        return "it does not say what it is, as weights that focuskit writes do"
-    if kind != wanted:
-        return f"it holds {kind!r}, another architecture than {wanted}"
-    if version != WEIGHTS_VERSION:
-        return f"it is of version {version}, and this focuskit reads version {WEIGHTS_VERSION}"
-    return ""
-
-
 def _made(kind: str, told: Mapping[str, Any]) -> MapNetwork | None:
     try:
         return network_class(kind).from_facts(told["network"])
@@ -159,24 +145,3 @@ def _usual(name: str, kind: str) -> MapNetwork:
 
 def _shapes_of(network: MapNetwork) -> dict[str, tuple[int, ...]]:
     return {key: tuple(values.shape) for key, values in network.state_dict().items()}
-
-
-def _differing(expected: Shapes, found: Shapes) -> str:
-    """Name the first keys that differ, in the network's order, then those that it lacks."""
-    keys = [*expected, *(key for key in found if key not in expected)]
-    said = []
-    for key in keys:
-        if key not in found:
-            said.append(f"{key} (missing)")
-        elif key not in expected:
-            said.append(f"{key} (not of this network)")
-        elif found[key] != expected[key]:
-            said.append(f"{key} ({_size(found[key])} instead of {_size(expected[key])})")
-    if not said:
-        return "its keys are the same"
-    more = f" and {len(said) - _NAMED} more" if len(said) > _NAMED else ""
-    return f"keys that differ: {', '.join(said[:_NAMED])}{more}"
-
-
-def _size(shape: tuple[int, ...]) -> str:
-    return "×".join(map(str, shape)) or "1"

@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -29,11 +30,13 @@ __all__ = [
     "Weights",
     "chosen_weights",
     "description",
+    "differing_keys",
     "find_weights",
     "first_line",
     "own_file",
     "read_shapes",
     "read_weights",
+    "refusal",
     "weight_names",
     "weights_folder",
 ]
@@ -54,9 +57,13 @@ WAY_ON = (
 """What to do about weights that cannot be used."""
 
 _FORM = "safetensors"
+_NAMED = 3
 _EXTRA_FORMS = ("onnx", "int8")
 _RUNNING = ("running_mean", "running_var", "num_batches_tracked")
 _PICKLES = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+
+Shapes = Mapping[str, tuple[int, ...]]
+"""Shapes of a network's arrays by key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +230,35 @@ def read_shapes(path: Path) -> tuple[dict[str, tuple[int, ...]], dict[str, Any]]
     return shapes, told if isinstance(told, dict) else {}
 
 
+def refusal(told: Mapping[str, Any], wanted: str) -> str:
+    """Return why weights are not for a kind of network, by what they say; nothing if they are."""
+    kind, version = told.get("kind"), told.get("version")
+    if kind is None:
+        return "it does not say what it is, as weights that focuskit writes do"
+    if kind != wanted:
+        return f"it holds {kind!r}, another architecture than {wanted}"
+    if version != WEIGHTS_VERSION:
+        return f"it is of version {version}, and this focuskit reads version {WEIGHTS_VERSION}"
+    return ""
+
+
+def differing_keys(expected: Shapes, found: Shapes) -> str:
+    """Name the first keys that differ, in the network's order, then those that it lacks."""
+    keys = [*expected, *(key for key in found if key not in expected)]
+    said = []
+    for key in keys:
+        if key not in found:
+            said.append(f"{key} (missing)")
+        elif key not in expected:
+            said.append(f"{key} (not of this network)")
+        elif found[key] != expected[key]:
+            said.append(f"{key} ({_size(found[key])} instead of {_size(expected[key])})")
+    if not said:
+        return "its keys are the same"
+    more = f" and {len(said) - _NAMED} more" if len(said) > _NAMED else ""
+    return f"keys that differ: {', '.join(said[:_NAMED])}{more}"
+
+
 def first_line(exc: Exception) -> str:
     """Return what fits in a sentence of a library's message, which may go on for pages."""
     return (str(exc).strip().splitlines() or [type(exc).__name__])[0].rstrip(".:")
@@ -257,3 +293,7 @@ def _checked(path: Path, wanted: str) -> Path:
             f"{found[:12]}…, expected {wanted[:12]}…. {WAY_ON}"
         )
     return path
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return "×".join(map(str, shape)) or "1"

@@ -6,13 +6,12 @@ from focuskit.detect.backbones.base import Backbone
 from focuskit.detect.backbones.efficientnet import EfficientNetB3
 from focuskit.detect.backbones.loading import load_backbone
 from focuskit.detect.backbones.seresnext import SeResnext101
-from focuskit.detect.backbones.vgg import Vgg16, Vgg16Bn
+from focuskit.detect.backbones.vgg import Vgg16
 
 __all__ = [
     "Backbone",
     "EfficientNetB3",
     "SeResnext101",
     "Vgg16",
-    "Vgg16Bn",
     "load_backbone",
 ]

@@ -1,4 +1,4 @@
-"""VGG16, with and without batch normalisation.
+"""VGG16.
 
 References:
     K. Simonyan, A. Zisserman: Very deep convolutional networks for large-scale image recognition.
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from focuskit.detect.backbones.base import Backbone, kaiming
 
-__all__ = ["Vgg16", "Vgg16Bn"]
+__all__ = ["Vgg16"]
 
 # Channels and number of the convolutions of each stage; a halving ends it.
 _STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
@@ -33,7 +33,6 @@ class Vgg16(Backbone):
 
     NAME: ClassVar[str] = "VGG16"
     HEADS: ClassVar[tuple[str, ...]] = ("classifier.", "pre_logits.", "head.")
-    _NORMALISED: ClassVar[bool] = False
 
     mean: Tensor
     deviation: Tensor
@@ -46,10 +45,7 @@ class Vgg16(Backbone):
         entering = 3
         for width, count in _STAGES:
             for _ in range(count):
-                layers.append(nn.Conv2d(entering, width, 3, 1, 1))
-                if self._NORMALISED:
-                    layers.append(nn.BatchNorm2d(width))
-                layers.append(nn.ReLU())
+                layers += [nn.Conv2d(entering, width, 3, 1, 1), nn.ReLU()]
                 entering = width
             layers.append(nn.MaxPool2d(2))
         self.features = nn.Sequential(*layers)
@@ -66,10 +62,3 @@ class Vgg16(Backbone):
                 taps.append(x)
             x = layer(x)
         return (*taps, x)
-
-
-class Vgg16Bn(Vgg16):
-    """The same with batch normalisation after every convolution."""
-
-    NAME: ClassVar[str] = "VGG16 with batch normalisation"
-    _NORMALISED: ClassVar[bool] = True

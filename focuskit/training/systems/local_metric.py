@@ -10,7 +10,7 @@ References:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -88,7 +88,9 @@ class LocalMetricTask:
     def __init__(self, recipe: LocalMetricRecipe, training: Pools, validation: Pools) -> None:
         kinds = recipe.drawn_shares(training)
         self.recipe = recipe
-        self._photos = [photo for kind in kinds for photo in training[kind]]
+        photos = [photo for kind in kinds for photo in training[kind]]
+        # Half as large, the same blur is half as wide: the filters must know both.
+        self._photos = [size for photo in photos for size in (photo, _halved(photo))]
         self._patches = _by_class(self._photos)
         self._held_back = validation.get("cuhk", ())
 
@@ -262,6 +264,21 @@ def _by_class(photos: Sequence[Example]) -> tuple[NDArray[np.int32], NDArray[np.
             "that hold both."
         )
     return found_blurred, found_sharp
+
+
+def _halved(example: Example) -> Example:
+    size = tuple(max(1, side // 2) for side in example.in_focus.shape[::-1])
+
+    def small(picture: NDArray[Any]) -> NDArray[Any]:
+        return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), picture.dtype)
+
+    return replace(
+        example,
+        rgb=small(example.rgb),
+        in_focus=small(example.in_focus),
+        weight=small(example.weight),
+        coc_diameter_px=small(example.coc_diameter_px / np.float32(2)),
+    )
 
 
 def _as_photo(example: Example) -> Photo:

@@ -17,7 +17,6 @@ from focuskit.detect.backbones import (
     EfficientNetB3,
     SeResnext101,
     Vgg16,
-    Vgg16Bn,
     load_backbone,
 )
 from focuskit.errors import WeightsError
@@ -29,13 +28,11 @@ CLASSES = 1000
 VGG_LAYERS = (512 * 49 + 1) * 4096 + (4096 + 1) * 4096 + (4096 + 1) * CLASSES
 PUBLISHED = [
     (Vgg16, VGG_LAYERS, 138.36e6),
-    (Vgg16Bn, VGG_LAYERS, 138.37e6),
     (SeResnext101, (2048 + 1) * CLASSES, 48.96e6),
     (EfficientNetB3, (1536 + 1) * CLASSES, 12.23e6),
 ]
 MAKERS: list[Callable[[], Backbone]] = [
     Vgg16,
-    Vgg16Bn,
     SeResnext101,
     lambda: SeResnext101(max_pool=False),
     EfficientNetB3,

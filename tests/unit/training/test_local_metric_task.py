@@ -139,7 +139,18 @@ def test_photos_without_one_of_the_classes_are_refused() -> None:
 def test_photos_smaller_than_a_patch_are_left_out() -> None:
     tiny = _example(shape=(20, 160))
 
-    assert {int(p) for places in _task(tiny, _example())._patches for p in places[:, 0]} == {1}
+    # Of each photo there are two sizes.
+    assert {int(p) for places in _task(tiny, _example())._patches for p in places[:, 0]} == {2, 3}
+
+
+def test_patches_come_from_the_photos_and_from_their_halves() -> None:
+    whole, half = _task(_example())._photos
+
+    assert half.rgb.shape == (64, 80, 3)
+    assert half.in_focus.shape == half.weight.shape == half.coc_diameter_px.shape == (64, 80)
+    assert half.in_focus[:, :40].min() == 1
+    assert half.in_focus[:, 40:].max() == 0
+    assert half.scene == whole.scene
 
 
 def test_principal_filters_span_what_the_kernels_vary_in() -> None:
