@@ -10,23 +10,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from focuskit.batch.clicked import kept_at
 from focuskit.batch.compare import compare_sheet
 from focuskit.batch.extras import EXTRAS
-from focuskit.batch.fitting import blurred_where_told
-from focuskit.batch.guides import Guides, Told
+from focuskit.batch.guides import Guides
 from focuskit.batch.naming import NamedShot, Naming
 from focuskit.batch.outputs import Made, traces
 from focuskit.batch.pictures import shrunk
 from focuskit.batch.places import Box, Spot
+from focuskit.batch.ready import edge_detector, hardly_changed, ready_map
 from focuskit.batch.together import Content, write_together
-from focuskit.blurmap import NOTHING_IN_FOCUS_SHARE, BlurMap
+from focuskit.blurmap import BlurMap
 from focuskit.color import encoded_gray
-from focuskit.detect import DEFAULT_DETECTOR, DETECTORS, Detector
+from focuskit.detect import DEFAULT_DETECTOR
 from focuskit.edit import OPERATIONS, Edited
-from focuskit.errors import InputError
 from focuskit.io import open_frame, read_photo, write_photo
-from focuskit.optics.blind import smallest_resolvable_coc_px, with_edges
+from focuskit.optics.blind import smallest_resolvable_coc_px
 from focuskit.photo import Photo
 
 __all__ = ["EDITS_VERSION", "PREVIEW_PX", "Edit", "Settings"]
@@ -39,13 +37,11 @@ EDITS_VERSION = 1
 PREVIEW_PX = 1024
 """The longer side of the photo that previews are made from, at most."""
 
-_ADD_BLUR = ("bokeh", "magnify")
 _SHEET_QUALITY = 90
 # What there is to show only if something changed.
 _PICTURES = ("photo", "compare")
 # Until the operation begins to tell how far it is.
 _MAP_SHARE = 0.15
-_NOTE_FROM_SHARE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +113,13 @@ class Edit:
         # What does not fit the photo is said before the work.
         settings = self.settings.on(photo)
         protect = self.guides.protect(photo)
-        told = self.guides.tell(shot, photo, _detector(self))
-        blur_map, notes = _ready(self, photo, told)
+        told = self.guides.tell(shot, photo, edge_detector(self.detector))
+        blur_map, notes = ready_map(self.operation, photo, told)
         edited = OPERATIONS.get(self.operation)(
             photo, blur_map, protect=protect, device=self.device, tick=_later(tick), **settings
         )
         if "photo" in names:
-            notes = (*notes, *_hardly_changed(self, edited.changed_share))
+            notes = (*notes, *hardly_changed(self.operation, edited.changed_share))
         if self.operation == "deblur" and edited.changed_share == 0:
             names = {kind: name for kind, name in names.items() if kind not in _PICTURES}
         files = _contents(self, names, photo, edited, blur_map, shot.replace)
@@ -150,74 +146,6 @@ def _read(shot: NamedShot, edit: Edit) -> Photo:
     frame = open_frame(shot.judged, min_long_edge=PREVIEW_PX, max_megapixels=edit.max_megapixels)
     # Not Frame.photo's own shrinking, which averages encoded values.
     return shrunk(frame.photo(), PREVIEW_PX)
-
-
-def _detector(edit: Edit) -> Detector:
-    detector = DETECTORS.get(edit.detector)
-    return lambda photo: with_edges(encoded_gray(photo), detector(photo))
-
-
-def _ready(edit: Edit, photo: Photo, told: Told) -> tuple[BlurMap, tuple[str, ...]]:
-    """Return the map as the operation needs it, and what there is to say about it."""
-    notes = told.notes
-    if photo.decoded_from == "preview":
-        notes = (*notes, "Made from the camera's own preview; the full edit starts from the RAW.")
-    if edit.operation in _ADD_BLUR:
-        notes = (*notes, *_check_in_focus(told))
-    if told.kept is not None:
-        return _kept(edit, told, told.kept), notes
-    if not (told.painted and edit.operation in _ADD_BLUR):
-        return told.blur_map, notes
-    raised, share = blurred_where_told(told.blur_map, measured=told.measured)
-    if share >= _NOTE_FROM_SHARE:
-        notes = (
-            *notes,
-            f"The map calls {share:.0%} of the picture out of focus where no blur can be seen; a "
-            "little blur was assumed there.",
-        )
-    return raised, notes
-
-
-def _check_in_focus(told: Told) -> tuple[str, ...]:
-    """Refuse a photo without anything in focus, all of which would be blurred."""
-    share = told.blur_map.in_focus_share
-    if share == 0:
-        found = "The map calls nothing" if told.painted else "Nothing in this photo is"
-        raise InputError(
-            f"{found} in focus, so that all of it would be blurred: paint a map (white = shall "
-            "stay sharp) and give it with --map."
-        )
-    if share < NOTHING_IN_FOCUS_SHARE:
-        return (f"Only {share:.1%} of the picture is in focus; the rest was blurred.",)
-    return ()
-
-
-def _kept(edit: Edit, told: Told, point: tuple[float, float]) -> BlurMap:
-    if edit.operation not in _ADD_BLUR:
-        raise InputError(
-            "--focus tells which distance of a depth is in focus, and no depth is known of this "
-            "photo: give one with --depth, or leave out --focus."
-        )
-    if told.painted and not told.measured:
-        raise InputError(
-            "The map from --map says already what is in focus, and no depth is known of this "
-            "photo: leave out --focus, or give --depth."
-        )
-    return kept_at(told.blur_map, point)
-
-
-def _hardly_changed(edit: Edit, share: float) -> tuple[str, ...]:
-    if share == 0 and edit.operation == "deblur":
-        return ("No photo was written, for it would be the same as before.",)
-    if share == 0:
-        return ("Nothing changed: the result is the photo as it was.",)
-    if share < _NOTE_FROM_SHARE and edit.operation in _ADD_BLUR:
-        return (
-            f"Only {share:.2%} of the picture changed, for hardly anything in it is out of focus: "
-            "to blur a background that is sharp, paint a map (white = shall stay sharp) and give "
-            "it with --map.",
-        )
-    return ()
 
 
 def _smallest(photo: Photo) -> float | None:

@@ -44,7 +44,7 @@ _PROGRAM_TIMEOUT_S = 20
 
 def doctor(output_format: FormatOption = Format.TABLE) -> None:
     """Show the versions, devices, codecs, optional programs and weights that were found."""
-    rows = [*_versions(), *_devices(), *_codecs(), *_programs(), *_weights()]
+    rows = [*_versions(), *_devices(), *_codecs(), *_programs(), _gimp_plug_in(), *_weights()]
     print_rows(rows, rows, ("what", "name", "state", "detail"), output_format)
     missing = [row["name"] for row in rows if row["state"] == "missing"]
     if missing:
@@ -136,6 +136,19 @@ def _programs() -> list[Row]:
         except (OSError, subprocess.SubprocessError) as exc:
             rows.append(_row("program", name, "broken", f"{path}: {exc}"))
     return rows
+
+
+def _gimp_plug_in() -> Row:
+    from focuskit.bridge.gimp_files import State, inspect
+    from focuskit.bridge.gimp_profiles import find_profiles
+
+    profiles = find_profiles()
+    having = [each.title for each in profiles if inspect(each).state is State.OURS]
+    if having:
+        detail = f"in {', '.join(having)}; `focuskit gimp doctor` tests it"
+        return _row("program", "GIMP plug-in", "ok", detail)
+    why = "`focuskit gimp install` puts it there" if profiles else "no profile of GIMP 3"
+    return _row("program", "GIMP plug-in", "absent", f"optional; {why}")
 
 
 def _weights() -> list[Row]:
