@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from focuskit.batch.choices import outcome_of
 from focuskit.batch.files import Folders, copy_file, link_file, move_file
 from focuskit.batch.library import Problem
 from focuskit.batch.manifest import Manifest, Step, part_name
@@ -71,14 +72,15 @@ def plan_actions(
     Sub-folders of the library are mirrored, so that equal names do not clash.
 
     Args:
-        records: of a cull.
+        records: of a cull; a person's pick in them counts more than the verdict.
         folders: where shots of a verdict go.
         action: what to do with each file.
     """
     listed = Folders()
     transfers, problems, there, left = [], [], 0, 0
     for record in sorted(records, key=lambda each: str(each["shot"])):
-        folder = folders.get(record["verdict"])
+        verdict = outcome_of(record)
+        folder = folders.get(verdict)
         if folder is None:
             left += 1
             continue
@@ -89,7 +91,7 @@ def plan_actions(
             problems.append(Problem(name, str(exc)))
             continue
         if files:
-            transfers.append(Transfer(name, record["verdict"], tuple(files)))
+            transfers.append(Transfer(name, verdict, tuple(files)))
         else:
             there += 1
     return Plan(action, tuple(transfers), tuple(problems), there, left)

@@ -5,16 +5,23 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
 from filelock import FileLock, Timeout
 
+from focuskit.batch.choices import (
+    CHOICES_TABLES,
+    Choice,
+    Identity,
+    choices_by_shot,
+    sync_shots,
+)
 from focuskit.batch.keys import FileKey, ShotKey
 from focuskit.batch.moments import MOMENTS_TABLE, Moments
+from focuskit.batch.sqlite import BUSY_S, at_once, name_of, stored_name, told
 from focuskit.errors import BatchError, InputError, OutputError
 
 __all__ = ["CATALOG_NAME", "CATALOG_VERSION", "Catalog", "Row", "State"]
@@ -22,8 +29,9 @@ __all__ = ["CATALOG_NAME", "CATALOG_VERSION", "Catalog", "Row", "State"]
 CATALOG_NAME = "focuskit.catalog"
 """Name of the catalog in an output folder."""
 
-CATALOG_VERSION = 1
-"""Goes up when older catalogs cannot be read any more."""
+CATALOG_VERSION = 2
+"""Goes up with the tables: older catalogs get what they lack when they are opened to write, newer
+ones are refused. 2: choices of a person."""
 
 State = Literal["done", "failed", "again"]
 """Failed: the file is to blame, another try gives the same. Again: another try may do better."""
@@ -35,9 +43,7 @@ CREATE TABLE IF NOT EXISTS outcomes (
 );
 CREATE INDEX IF NOT EXISTS known ON outcomes (step, shot, version, state, key);
 """
-_TABLES += f"{MOMENTS_TABLE};"
-_BUSY_S = 30.0
-_NO_ROOM = ("full", "disk I/O error", "readonly")
+_TABLES += f"{MOMENTS_TABLE};{CHOICES_TABLES}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +96,7 @@ class Catalog:
             )
         lock = _locked(path) if write else None
         try:
-            with _told(path):
+            with told(path):
                 return cls(_connected(path, write=write), path, lock)
         except BaseException:
             if lock is not None:
@@ -121,10 +127,17 @@ class Catalog:
             OutputError: there is no room or no permission.
         """
         values = [
-            (_stored(each.shot), each.step, each.version, each.state, _json(each.key), each.outcome)
+            (
+                stored_name(each.shot),
+                each.step,
+                each.version,
+                each.state,
+                _json(each.key),
+                each.outcome,
+            )
             for each in rows
         ]
-        with _told(self.path), self._at_once():
+        with told(self.path), at_once(self._connection):
             self._connection.executemany(
                 "INSERT OR REPLACE INTO outcomes (shot, step, version, state, key, outcome)"
                 " VALUES (?, ?, ?, ?, ?, ?)",
@@ -134,32 +147,49 @@ class Catalog:
     def remember(self, moments: Moments) -> None:
         """Keep when photos were taken for the next listing."""
         if moments.fresh:
-            with _told(self.path), self._at_once():
+            with told(self.path), at_once(self._connection):
                 moments.save(self._connection)
+
+    def choices(self) -> dict[str, Choice]:
+        """Return what a person chose in the review, by the names of the shots."""
+        with told(self.path):
+            return choices_by_shot(self._connection)
+
+    def follow(self, shots: Sequence[Identity]) -> None:
+        """Let choices go along with shots that were moved or renamed."""
+        with told(self.path), at_once(self._connection):
+            sync_shots(self._connection, shots)
 
     def known(self, step: str) -> Iterator[Row]:
         """Yield the rows of a step in the order of their shots, without outcomes."""
-        with _told(self.path):
+        with told(self.path):
             for shot, version, state, key in self._connection.execute(
                 "SELECT shot, version, state, key FROM outcomes WHERE step = ? ORDER BY shot",
                 (step,),
             ):
-                yield Row(_name(shot), step, version, state, _key(key))
+                yield Row(name_of(shot), step, version, state, _key(key))
+
+    def names(self, step: str) -> set[str]:
+        """Return the names of the shots that have a row of a step."""
+        with told(self.path):
+            found = self._connection.execute("SELECT shot FROM outcomes WHERE step = ?", (step,))
+            return {name_of(shot) for (shot,) in found}
 
     def outcome(self, shot: str, step: str) -> str | None:
         """Return what is stored of a shot and step, as JSON, or None."""
-        with _told(self.path):
+        with told(self.path):
             found = self._connection.execute(
-                "SELECT outcome FROM outcomes WHERE shot = ? AND step = ?", (_stored(shot), step)
+                "SELECT outcome FROM outcomes WHERE shot = ? AND step = ?",
+                (stored_name(shot), step),
             ).fetchone()
         return None if found is None else str(found[0])
 
     def row(self, shot: str, step: str) -> Row | None:
         """Return the whole row of a shot and step, or None."""
-        with _told(self.path):
+        with told(self.path):
             found = self._connection.execute(
                 "SELECT version, state, key, outcome FROM outcomes WHERE shot = ? AND step = ?",
-                (_stored(shot), step),
+                (stored_name(shot), step),
             ).fetchone()
         if found is None:
             return None
@@ -169,17 +199,17 @@ class Catalog:
     def rows(self, step: str | None = None) -> Iterator[Row]:
         """Yield whole rows, of one step or all, in the order of shots and steps."""
         where, values = ("WHERE step = ?", (step,)) if step else ("", ())
-        with _told(self.path):
+        with told(self.path):
             for shot, of, version, state, key, outcome in self._connection.execute(
                 "SELECT shot, step, version, state, key, outcome FROM outcomes"
                 f" {where} ORDER BY shot, step",
                 values,
             ):
-                yield Row(_name(shot), of, version, state, _key(key), outcome)
+                yield Row(name_of(shot), of, version, state, _key(key), outcome)
 
     def counts(self) -> list[tuple[str, str, str, int]]:
         """Return (step, version, state, rows) of everything that is there."""
-        with _told(self.path):
+        with told(self.path):
             return self._connection.execute(
                 "SELECT step, version, state, COUNT(*) FROM outcomes"
                 " GROUP BY step, version, state ORDER BY step, version, state"
@@ -187,34 +217,22 @@ class Catalog:
 
     def forget(self, gone: Iterable[tuple[str, str]]) -> None:
         """Remove rows by shot and step, all or none."""
-        with _told(self.path), self._at_once():
+        with told(self.path), at_once(self._connection):
             self._connection.executemany(
                 "DELETE FROM outcomes WHERE shot = ? AND step = ?",
-                [(_stored(shot), step) for shot, step in gone],
+                [(stored_name(shot), step) for shot, step in gone],
             )
 
     def compact(self) -> None:
         """Give the room of removed rows back to the disk."""
-        with _told(self.path):
+        with told(self.path):
             self._connection.execute("VACUUM")
 
     def damage(self) -> list[str]:
         """Return what SQLite finds wrong with the file; nothing is well."""
-        with _told(self.path):
+        with told(self.path):
             found = self._connection.execute("PRAGMA integrity_check").fetchall()
         return [str(line[0]) for line in found if line[0] != "ok"]
-
-    @contextmanager
-    def _at_once(self) -> Iterator[None]:
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            # A full disk makes SQLite roll back by itself.
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
 
 
 def _connected(path: Path, *, write: bool) -> sqlite3.Connection:
@@ -222,7 +240,7 @@ def _connected(path: Path, *, write: bool) -> sqlite3.Connection:
         # Opened to write even so: who only reads leaves the journal's files behind.
         mode = "rw" if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK) else "ro"
         uri = f"{path.absolute().as_uri()}?mode={mode}"
-        connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_S, isolation_level=None)
+        connection = sqlite3.connect(uri, uri=True, timeout=BUSY_S, isolation_level=None)
         connection.execute("PRAGMA query_only = ON")
         if not connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]:
             # A run was ended before it had written a single row.
@@ -230,7 +248,7 @@ def _connected(path: Path, *, write: bool) -> sqlite3.Connection:
             connection = sqlite3.connect(":memory:", isolation_level=None)
             connection.executescript(_TABLES)
     else:
-        connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+        connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
     found = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if found > CATALOG_VERSION:
         connection.close()
@@ -262,41 +280,6 @@ def _locked(path: Path) -> FileLock:
             "--output."
         ) from exc
     return lock
-
-
-@contextmanager
-def _told(path: Path | None) -> Iterator[None]:
-    """Turn what SQLite says into a sentence."""
-    try:
-        yield
-    except sqlite3.DatabaseError as exc:
-        said = str(exc)
-        if any(word in said for word in _NO_ROOM) or "unable to open" in said:
-            raise OutputError(
-                f"The catalog {path} cannot be written ({said}); free some space or choose "
-                "another --output, and repeat the command: it goes on where it stopped."
-            ) from exc
-        if "locked" in said:
-            raise BatchError(
-                f"Another program keeps the catalog {path} locked; close it and repeat the command."
-            ) from exc
-        raise InputError(
-            f"{path} is no catalog of focuskit, or a damaged one ({said}); move it away or choose "
-            "another --output."
-        ) from exc
-
-
-def _stored(name: str) -> str | bytes:
-    """Return a name as SQLite can hold it: text, or bytes where it is no valid text."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return os.fsencode(name)
-    return name
-
-
-def _name(stored: str | bytes) -> str:
-    return os.fsdecode(stored) if isinstance(stored, bytes) else stored
 
 
 def _json(key: ShotKey) -> str:

@@ -12,7 +12,7 @@ from focuskit.batch.keys import key_of
 from focuskit.batch.library import Shot
 from focuskit.batch.looking import measure_best
 from focuskit.batch.partners import strangers
-from focuskit.batch.pictures import draw_box, jpeg, overlay, shrunk, to_display
+from focuskit.batch.pictures import draw_box, in_srgb, jpeg, overlay, shrunk, to_display
 from focuskit.batch.places import Box
 from focuskit.batch.versions import networks_of
 from focuskit.blurmap import BlurMap
@@ -201,8 +201,9 @@ def _save_pictures(
         region.width / frame.width,
         region.height / frame.height,
     )
-    thumbnail = to_display(photo)
-    shown = (thumbnail, draw_box(overlay(thumbnail, blur_map), *box), to_display(crop))
+    thumbnail = to_display(in_srgb(photo))
+    boxed = draw_box(overlay(thumbnail, blur_map), *box)
+    shown = (thumbnail, boxed, to_display(in_srgb(crop)))
     try:
         for kind, picture in zip(_PICTURES, shown, strict=True):
             _put(folder / f"{stem}-{kind}.jpg", jpeg(picture))

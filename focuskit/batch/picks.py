@@ -1,19 +1,23 @@
-"""What a person picked and rejected: from a table, from folders, from ratings in sidecars."""
+"""What a person picked and rejected: in the review, a table, folders, ratings in sidecars."""
 
 from __future__ import annotations
 
 import csv
 import io
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from focuskit.batch.catalog import CATALOG_NAME
+from focuskit.batch.choices import Choice
+from focuskit.batch.decision_file import read_decision_file
+from focuskit.batch.decisions import choices_beside
 from focuskit.errors import InputError, SidecarConflictError
 from focuskit.io import PHOTO_SUFFIXES
 from focuskit.io.marks import Marks, read_embedded_marks, read_sidecar_marks
 
-__all__ = ["Pick", "PickRules", "Picks", "read_picks"]
+__all__ = ["Pick", "PickRules", "Picks", "is_reviewed", "read_picks"]
 
 _KEEP = {"keep", "keeps", "keeper", "keepers", "kept", "pick", "picks", "picked", "select"}
 _KEEP |= {"selected", "selects", "accept", "accepted", "approved", "yes", "y", "true", "flagged"}
@@ -26,6 +30,8 @@ _PICK_COLUMNS = ("pick", "picked", "keep", "keeper", "flag", "decision", "choice
 _RATING_COLUMNS = ("rating", "stars", "star")
 _LABEL_COLUMNS = ("label", "colour", "color")
 _TABLES = (".csv", ".tsv", ".txt")
+_DECISIONS = ".json"
+_CHOSEN = {"keeper": True, "reject": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,24 +85,52 @@ def read_picks(path: Path, rules: PickRules | None = None) -> Picks:
     """Read a person's picks.
 
     Args:
-        path: a table (CSV with a column for the file and one for pick or rating), or a folder:
-            with sub-folders such as keepers/ and rejects/, or with photos and XMP sidecars.
+        path: a table (CSV with a column for the file and one for pick or rating), decisions that
+            the review or a report saved (JSON), or a folder: the output of a cull that was
+            reviewed, one with sub-folders such as keepers/ and rejects/, or with photos and XMP
+            sidecars.
         rules: how ratings and labels are to be understood.
 
     Raises:
         InputError: there is nothing there, or it is no table.
     """
     known = rules or PickRules()
+    if is_reviewed(path):
+        chosen = choices_beside(path if path.is_dir() else path.parent)
+        return _from_choices(chosen.items(), path, known)
     if path.is_dir():
         return _from_folder(path, known)
     if not path.exists():
         raise InputError(f"There are no picks at {path}; check the spelling of the path.")
+    if path.suffix.lower() == _DECISIONS:
+        return _from_choices(read_decision_file(path).choices, path, known)
     if path.suffix.lower() not in _TABLES:
         raise InputError(
-            f"{path} is neither a folder nor a table; picks come as .csv, as folders keepers/ and "
-            "rejects/, or as a folder with XMP sidecars."
+            f"{path} is neither a folder nor a table; picks come as .csv, as decisions (.json), as "
+            "folders keepers/ and rejects/, or as a folder with XMP sidecars."
         )
     return _from_table(path, known)
+
+
+def is_reviewed(path: Path) -> bool:
+    """Tell whether a path is the output folder of a cull, or the catalog in it."""
+    return path.name == CATALOG_NAME or (path / CATALOG_NAME).is_file()
+
+
+def _from_choices(choices: Iterable[tuple[str, Choice]], source: Path, rules: PickRules) -> Picks:
+    picks = Picks()
+    for shot, choice in choices:
+        said: dict[str, bool] = {}
+        stars = None if choice.stars is None else _starred(choice.stars, rules)
+        if choice.pick in _CHOSEN:
+            # Who says both has decided by the pick.
+            said[f"pick {choice.pick}"] = _CHOSEN[choice.pick]
+        elif choice.pick is None and stars is not None:
+            said[f"rating {choice.stars}"] = stars
+        elif choice.label in rules.keep_labels | rules.reject_labels:
+            said[f"label {choice.label}"] = choice.label in rules.keep_labels
+        _take(picks, shot, said, str(source))
+    return picks
 
 
 def _from_table(path: Path, rules: PickRules) -> Picks:

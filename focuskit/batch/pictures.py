@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from focuskit.blurmap import BlurMap
-from focuskit.color import encode_srgb
+from focuskit.color import encode_srgb, rgb_to_xyz_d50
 from focuskit.errors import OutputError
 from focuskit.photo import Photo
 
-__all__ = ["draw_box", "jpeg", "overlay", "png", "shrunk", "to_display"]
+__all__ = ["draw_box", "in_srgb", "jpeg", "overlay", "png", "shrunk", "to_display"]
 
 Rgb8 = NDArray[np.uint8]
 
@@ -31,6 +31,15 @@ def shrunk(photo: Photo, long_edge: int) -> Photo:
     size = (max(1, round(photo.width * factor)), max(1, round(photo.height * factor)))
     rgb = np.asarray(cv2.resize(photo.rgb, size, interpolation=cv2.INTER_AREA), np.float32)
     return replace(photo, rgb=rgb, scale=photo.scale * factor)
+
+
+def in_srgb(photo: Photo) -> Photo:
+    """Return the photo with sRGB's primaries; colours that they do not span are clipped."""
+    if photo.primaries == "srgb":
+        return photo
+    matrix = np.linalg.inv(rgb_to_xyz_d50("srgb")) @ rgb_to_xyz_d50(photo.primaries)
+    rgb = np.asarray(cv2.transform(photo.rgb, matrix), np.float32).reshape(photo.rgb.shape)
+    return replace(photo, rgb=np.maximum(rgb, np.float32(0), out=rgb), primaries="srgb")
 
 
 def to_display(photo: Photo) -> Rgb8:

@@ -136,6 +136,9 @@ def flat(record: Mapping[str, Any]) -> Record:
     row["files"] = "; ".join(record.get("files", ()))
     for key in ("detector", "model", "parameters", "version"):
         row[key] = record.get(key)
+    if choice := record.get("choice"):
+        row |= {"your_pick": choice["pick"], "your_stars": choice["stars"]}
+        row["your_label"] = choice["label"]
     return row
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from focuskit.batch.choices import Choice, outcome_of
 from focuskit.batch.culling import Culled
 from focuskit.batch.files import Folders, write_file
 from focuskit.batch.library import Problem, Shot
@@ -20,9 +21,10 @@ from focuskit.io.marks import Marks, read_embedded_marks, read_sidecar, read_sid
 from focuskit.io.sidecar import Note, merged_sidecar
 from focuskit.io.sidecar_names import SidecarNaming, sidecars_of, sidecars_to_write
 
-__all__ = ["Written", "marks_of", "with_marks", "write_sidecars"]
+__all__ = ["Planned", "Written", "marks_of", "plan_sidecars", "with_marks", "write_sidecars"]
 
 RATED, UNREADABLE = "rated-by-you", "sidecar-unreadable"
+_CHOICE = "Choice"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +117,9 @@ def write_sidecars(
     problems: list[Problem] = []
     done: set[str] = set()
     try:
-        for record in records:
-            if record["verdict"] == "failed":
-                continue
-            files = tuple(map(Path, record["files"]))
-            shot, note = Shot(record["shot"], files[0], files), _note(record)
-            try:
-                plan = _plan(shot, note, folders, naming, overwrite_ratings)
-            except SidecarConflictError as exc:
-                problems.append(Problem(shot.name, str(exc)))
+        for shot, plan in _plans(records, folders, naming, overwrite_ratings):
+            if isinstance(plan, Problem):
+                problems.append(plan)
                 continue
             # Two ways may lead to one photo, through links to folders.
             plan = [each for each in plan if os.path.realpath(each.path) not in done]
@@ -143,25 +139,76 @@ def write_sidecars(
     return Written(**counts, problems=tuple(problems), manifest=manifest.path)
 
 
-@dataclass(frozen=True, slots=True)
-class _Planned:
-    """A sidecar as it is, None for a new one, and as it shall be; `full` if it is IMG.CR2.xmp."""
+def plan_sidecars(
+    records: Iterable[Record],
+    *,
+    naming: SidecarNaming = SidecarNaming.AUTO,
+    overwrite_ratings: bool = False,
+) -> tuple[list[Planned], list[Problem]]:
+    """Return what `write_sidecars` would write now, and shots that it would leave; writes nothing.
 
+    Args:
+        records: as `write_sidecars` takes them.
+        naming: which sidecars.
+        overwrite_ratings: put ours in place of people's.
+    """
+    planned: dict[str, Planned] = {}
+    problems = []
+    for _, plan in _plans(records, Folders(), naming, overwrite_ratings):
+        if isinstance(plan, Problem):
+            problems.append(plan)
+            continue
+        for each in plan:
+            planned.setdefault(os.path.realpath(each.path), each)
+    return list(planned.values()), problems
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A sidecar that is to be written.
+
+    Attributes:
+        shot: name of its shot.
+        path: where.
+        full: it is called IMG.CR2.xmp.
+        before: its content as it is; None for a new one.
+        after: as it shall be.
+        says: verdict that counts, and what the person chose, in words.
+    """
+
+    shot: str
     path: Path
     full: bool
     before: bytes | None
     after: bytes
+    says: str
 
     @property
     def outcome(self) -> str:
+        """Whether it is "made", "changed", or stays the "same"."""
         if self.before is None:
             return "made"
         return "same" if self.before == self.after else "changed"
 
 
+def _plans(
+    records: Iterable[Record], folders: Folders, naming: SidecarNaming, overwrite: bool
+) -> Iterator[tuple[Shot, list[Planned] | Problem]]:
+    """Yield what is to be written of every shot, or why it cannot be."""
+    for record in records:
+        if record["verdict"] == "failed":
+            continue
+        files = tuple(map(Path, record["files"]))
+        shot = Shot(record["shot"], files[0], files)
+        try:
+            yield shot, _plan(shot, _note(record), folders, naming, overwrite)
+        except SidecarConflictError as exc:
+            yield shot, Problem(shot.name, str(exc))
+
+
 def _plan(
     shot: Shot, note: Note, folders: Folders, naming: SidecarNaming, overwrite: bool
-) -> list[_Planned]:
+) -> list[Planned]:
     names = folders.names_beside(shot.judged)
     marks, troubles = marks_of(shot.files, folders)
     if troubles:
@@ -184,14 +231,17 @@ def _plan(
             raise SidecarConflictError(
                 f"{path} is read-only and is left as it is; make it writable and repeat."
             )
-        plan.append(_Planned(path, full, before, after))
+        says = (
+            f"{note.verdict} ({note.numbers[_CHOICE]})" if note.numbers[_CHOICE] else note.verdict
+        )
+        plan.append(Planned(shot.name, path, full, before, after, says))
     return plan
 
 
-def _write(plan: Sequence[_Planned], manifest: Manifest) -> str | None:
+def _write(plan: Sequence[Planned], manifest: Manifest) -> str | None:
     """Write all sidecars of a shot or none; return what went wrong."""
     steps: list[Step] = []
-    wanted: dict[str, _Planned] = {}
+    wanted: dict[str, Planned] = {}
     try:
         for each in plan:
             if each.outcome != "same":
@@ -234,6 +284,7 @@ def _sentence(path: Path, exc: Exception) -> str:
 def _note(record: Record) -> Note:
     codes = [each["code"] for each in record["reasons"]]
     score, confidence = record["score"], record["confidence"]
+    choice = Choice(**(record.get("choice") or {}))
     numbers = {
         "Score": "" if score is None else f"{score:.1f}",
         "Confidence": "" if confidence is None else f"{confidence:.3f}",
@@ -241,6 +292,8 @@ def _note(record: Record) -> Note:
         "Model": record["model"],
         "Parameters": record["parameters"],
         "Version": record["version"],
+        _CHOICE: str(choice),
     }
     own = dict.fromkeys(code for code in codes if code not in (RATED, UNREADABLE))
-    return Note(record["verdict"], tuple(own), numbers)
+    said = choice.as_record()
+    return Note(outcome_of(record), tuple(own), numbers, **said)

@@ -17,7 +17,7 @@ from focuskit.batch.library import Problem
 from focuskit.batch.manifest import MANIFEST_NAME, Manifest, Step, content_digest
 from focuskit.errors import FocuskitError, InputError, OutputError, OutputExistsError
 
-__all__ = ["Stopped", "carry_out", "latest_manifest", "put_back", "undo"]
+__all__ = ["Stopped", "carry_out", "latest_manifest", "moves_in", "put_back", "undo"]
 
 _KINDS = ("write", "mkdir", "move", "copy", "hardlink", "symlink", "cancelled")
 
@@ -86,6 +86,26 @@ def latest_manifest(path: Path) -> Path:
     if not path.is_file():
         raise InputError(f"{path} does not exist; name a manifest, or the folder of results.")
     return path
+
+
+def moves_in(folder: Path) -> dict[Path, Path]:
+    """Return where files were moved to by what was done and not undone, by where they were.
+
+    Args:
+        folder: of results, with its manifests; one that is damaged tells nothing.
+    """
+    found = [
+        (int(match[1]), folder / name)
+        for name in os.listdir(folder)
+        if (match := MANIFEST_NAME.fullmatch(name)) and not match[2]
+    ]
+    moved: dict[Path, Path] = {}
+    for _, manifest in sorted(found):
+        with suppress(InputError):
+            for step in _steps(manifest):
+                if step["step"] == "move":
+                    moved[Path(step["source"])] = Path(step["target"])
+    return moved
 
 
 def undo(manifest: Path) -> tuple[int, list[Problem]]:

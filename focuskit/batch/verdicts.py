@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from focuskit.batch.catalog import Catalog, Row
+from focuskit.batch.choices import Choice, identity_of, with_choice
 from focuskit.batch.culling import JUDGE, Way, cull_parts
 from focuskit.batch.files import Folders
 from focuskit.batch.judge import Judge
@@ -20,11 +21,13 @@ from focuskit.batch.versions import parameters_version
 __all__ = ["VERDICTS", "Verdicts", "cull_into"]
 
 VERDICTS = "cull"
-"""Name of the step whose rows hold records as `focuskit-cull.jsonl` does."""
+"""Name of the step whose rows hold the records of the last cull, without choices of a person."""
 
 
 class Verdicts:
     """Records of a cull; each is read from the catalog when it is asked for, so that none is held.
+
+    Where a person chose something in the review, the record has it as `choice`, beside the verdict.
 
     Attributes:
         problems: shots and folders that could not be used, in the order of their names.
@@ -37,9 +40,11 @@ class Verdicts:
         names: Sequence[str],
         problems: Sequence[Problem],
         counts: Counter[str],
+        choices: Mapping[str, Choice],
     ) -> None:
         self._catalog = catalog
         self._names = names
+        self._choices = choices
         self.problems = problems
         self.counts = counts
 
@@ -53,13 +58,14 @@ class Verdicts:
     def lines(self) -> Iterator[str]:
         """Yield the same as lines of JSON."""
         for name in self._names:
-            yield self._text(name) + "\n"
+            chosen = name in self._choices
+            yield (to_json(self.of(name)) if chosen else self._text(name)) + "\n"
         yield from jsonl_lines(map(problem_record, self.problems))
 
     def of(self, name: str) -> Record:
         """Return the record of a shot that has a verdict."""
         record: Record = json.loads(self._text(name))
-        return record
+        return with_choice(record, self._choices.get(name))
 
     def _text(self, name: str) -> str:
         text = self._catalog.outcome(name, VERDICTS)
@@ -85,17 +91,21 @@ def cull_into(
         FocuskitError: what `run_step` raises.
     """
     folders, counts = Folders(), Counter[str]()
-    names: list[str] = []
+    taken: dict[str, str | None] = {}
     problems: tuple[Problem, ...] = ()
     for part in cull_parts(library, judge, thresholds=recipe.thresholds, way=way):
         records = cull_records(with_marks(part, folders), recipe.detector, recipe.thresholds)
         done = [record for record in records if record["verdict"] != "failed"]
         _keep(catalog, done, parameters_version(recipe.thresholds))
-        names += [record["shot"] for record in done]
+        taken |= {record["shot"]: record["exif"]["taken_at"] for record in done}
         counts.update(record["verdict"] for record in records)
         problems += part.problems
-    catalog.forget([(problem.name, VERDICTS) for problem in problems])
-    return Verdicts(catalog, sorted(names), problems, counts)
+    # A verdict of an earlier cull may count shots of a set that are no longer asked for.
+    catalog.forget([(name, VERDICTS) for name in catalog.names(VERDICTS) - taken.keys()])
+    if catalog.choices():
+        known = catalog.known(VERDICTS)
+        catalog.follow([identity_of(row.shot, row.key, taken[row.shot]) for row in known])
+    return Verdicts(catalog, sorted(taken), problems, counts, catalog.choices())
 
 
 def _keep(catalog: Catalog, records: Sequence[Record], version: str) -> None:

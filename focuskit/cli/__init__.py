@@ -14,14 +14,18 @@ import typer
 from focuskit.cli import _exit
 from focuskit.cli._output import say
 from focuskit.cli.bench import bench
+from focuskit.cli.bridge import bridge
 from focuskit.cli.catalog import catalog
 from focuskit.cli.cull import cull_command
 from focuskit.cli.detect import detect
 from focuskit.cli.doctor import doctor
 from focuskit.cli.edit import bokeh, deblur, magnify, refocus
 from focuskit.cli.evaluate import evaluate
+from focuskit.cli.gimp import gimp
 from focuskit.cli.models import models
 from focuskit.cli.names import names
+from focuskit.cli.review import review
+from focuskit.cli.report import report
 from focuskit.cli.run import run
 from focuskit.cli.score import score
 from focuskit.cli.train import train
@@ -68,13 +72,17 @@ app.command()(magnify)
 app.command()(bokeh)
 app.command()(deblur)
 app.command()(refocus)
+app.command()(report)
+app.command()(review)
 app.command()(run)
 app.command()(evaluate)
 app.command()(train)
 app.command()(names)
 app.command()(doctor)
+app.command()(bridge)
 app.add_typer(catalog)
 app.add_typer(bench)
+app.add_typer(gimp)
 app.add_typer(models)
 app.add_typer(weights)
 

@@ -22,8 +22,10 @@ from focuskit.cli._output import print_rows, progress_bar, report_problems, say,
 from focuskit.cli.bench_ablations import ablations
 from focuskit.cli.bench_batch import batch
 from focuskit.cli.bench_bokeh import bokeh
+from focuskit.cli.bench_bridge import bridge
 from focuskit.cli.bench_cull import cull
 from focuskit.cli.bench_edits import edits
+from focuskit.cli.bench_review import review
 from focuskit.cli.bench_systems import systems
 
 if TYPE_CHECKING:
@@ -56,8 +58,10 @@ SeedOption = Annotated[int, typer.Option(min=0, help="Of all chance.")]
 bench.command()(ablations)
 bench.command()(batch)
 bench.command()(bokeh)
+bench.command()(bridge)
 bench.command()(cull)
 bench.command()(edits)
+bench.command()(review)
 bench.command()(systems)
 
 

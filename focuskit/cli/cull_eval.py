@@ -41,8 +41,9 @@ _RECIPE = "cull"
 PicksArgument = Annotated[
     Path,
     typer.Argument(
-        help="What you picked: a CSV (file, and pick or rating), a folder with keepers/ and "
-        "rejects/, or a folder of photos that carry ratings, inside or in XMP sidecars."
+        help="What you picked: the output folder of a cull that you reviewed, decisions that the "
+        "review or a report saved (.json), a CSV (file, and pick or rating), a folder with "
+        "keepers/ and rejects/, or a folder of photos that carry ratings, inside or in sidecars."
     ),
 ]
 
@@ -95,7 +96,7 @@ def evaluate(
 
     recipe = load_recipe(compared.recipe or _RECIPE, do="cull")
     records, said, troubles = _together(picks, compared, recipe)
-    if compared.results is not None and compared.recipe:
+    if compared.recipe and _results(picks, compared) is not None:
         records = redecided(records, recipe)
     found = compare(records, said)
     if output_format is Format.TABLE:
@@ -193,7 +194,8 @@ def _together(
     )
     if compared.results is not None and compared.library:
         raise typer.BadParameter("give one of them.", param_hint="--library / --results")
-    if compared.results is None and not compared.library and path.is_file():
+    results = _results(path, compared)
+    if results is None and not compared.library and path.is_file():
         raise typer.BadParameter(
             f"{path} does not hold the photos; say where they are, or what a cull of them wrote.",
             param_hint="--library / --results",
@@ -204,12 +206,21 @@ def _together(
             say(trouble)
         say(f"Nothing was picked or rejected in {path} ({read.silent} entries say nothing).")
         raise typer.Exit(_exit.NOTHING_MATCHED)
-    if compared.results is not None:
-        records = read_results(compared.results)
+    if results is not None:
+        records = read_results(results)
     else:
         records = _cull(compared.library or [path], compared, recipe)
     matched = match_picks(read.picks, records)
     return records, dict(matched.picks), [*read.troubles, *matched.troubles]
+
+
+def _results(picks: Path, compared: Compared) -> Path | None:
+    """Return where an earlier cull's results lie: as told, or beside the review of them."""
+    from focuskit.batch.picks import is_reviewed
+
+    if compared.results is None and not compared.library and is_reviewed(picks):
+        return picks if picks.is_dir() else picks.parent
+    return compared.results
 
 
 def _cull(library: list[Path], compared: Compared, recipe: Recipe) -> list[dict[str, Any]]:

@@ -20,6 +20,10 @@ _COLOURS["cant-tell"] = ("Yellow", "3", "1")
 _STARS = {"keeper": "1", "reject": "-1"}
 _PICKS = {"keeper": "3", "reject": "1", "cant-tell": "2"}
 _WORD = "focuskit"
+# What a person chose: XMP's label, digiKam's colour, darktable's.
+_LABELS = {"red": ("Red", "1", "0"), "yellow": ("Yellow", "3", "1"), "green": ("Green", "4", "2")}
+_LABELS |= {"blue": ("Blue", "5", "3"), "purple": ("Purple", "6", "4")}
+_NO_LABEL = (None, None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +35,17 @@ class Note:
         codes: of the reasons, the deciding one first.
         numbers: further properties of the focuskit namespace by name, as text; an empty one takes
             an earlier one away.
+        pick: what a person chose in the review: "keeper", "reject" or "unset"; None for nothing.
+        stars: the same: 0 to 5, or None.
+        label: the same: a colour in lower case, "" for none, or None.
     """
 
     verdict: str
     codes: tuple[str, ...]
     numbers: Mapping[str, str]
+    pick: str | None = None
+    stars: int | None = None
+    label: str | None = None
 
 
 def merged_sidecar(
@@ -68,8 +78,14 @@ def merged_sidecar(
     ours = written_by_us(packet)
     said = marks or Marks()
     wanted = _wanted(note, said, darktable, overwrite_ratings)
+    chosen = _chosen(note, packet.text(_RATING), darktable)
     written = {}
+    for key, value in chosen.items():
+        # A person said so: it is theirs, and not recorded as ours.
+        _store(packet, key, value)
     for key, value in wanted.items():
+        if key in chosen:
+            continue
         there = packet.text(key)
         theirs = there not in (None, "", _UNSET.get(key), ours.get(key))
         if theirs and not overwrite_ratings:
@@ -105,6 +121,25 @@ def _wanted(note: Note, said: Marks, darktable: bool, overwrite: bool) -> dict[s
     if darktable:
         wanted[_COUNTED] = counted if coloured else None
     return wanted
+
+
+def _chosen(note: Note, rating: str | None, darktable: bool) -> dict[str, str | None]:
+    """Return what a person chose in the review, which takes the place of whatever is there."""
+    chosen: dict[str, str | None] = {}
+    if note.stars:
+        chosen[_RATING] = str(note.stars)
+    elif note.pick == "reject":
+        chosen[_RATING] = _STARS["reject"]
+    elif note.stars == 0 or (note.pick is not None and rating == _STARS["reject"]):
+        chosen[_RATING] = None
+    if note.pick is not None:
+        chosen["digiKam:PickLabel"] = _PICKS[note.pick] if note.pick in _STARS else None
+    if note.label is not None:
+        colour, digikam, counted = _LABELS.get(note.label, _NO_LABEL)
+        chosen |= {"xmp:Label": colour, "digiKam:ColorLabel": digikam}
+        if darktable:
+            chosen[_COUNTED] = counted
+    return chosen
 
 
 def _store(packet: Packet, key: str, value: str | None) -> None:

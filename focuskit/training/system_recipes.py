@@ -211,7 +211,8 @@ class M2csRecipe(SystemRecipe):
         local_patches: sides of the patches that are compared, in pixels, with commas between them;
             empty leaves them out.
         aligned_negatives: compare clear and blurred ones of the same number only, as released.
-        temperature: of the contrastive similarity loss.
+        temperature: of the contrastive similarity loss; at the paper's, 1, the similarity networks
+            tell less well, after as many steps, what is sharp in real photos.
         learning_rate: the mask network's; at several times this the masks end all of one kind.
         coverage: least mean of a map, and of its complement, that costs nothing.
         pool: pictures that are sharp all over, and as many that are blurred all over.
@@ -235,8 +236,11 @@ class M2csRecipe(SystemRecipe):
     }
 
     name: str = "m2cs"
+    steps: int = 550
     batch: int = 4
-    learning_rate: float = 2e-4
+    size: int = 192
+    learning_rate: float = 5e-4
+    average: float = 0.98
     cuhk: float = 1.0
     pairs: float = 0.0
     sweeps: float = 0.0
@@ -244,12 +248,12 @@ class M2csRecipe(SystemRecipe):
     global_similarity: bool = True
     local_patches: str = "32,64,96,128"
     aligned_negatives: bool = False
-    temperature: float = 1.0
-    coverage: float = 0.1
+    temperature: float = 0.3
+    coverage: float = 0.05
     pool: int = 500
-    pretrain: float = 0.3
-    alternate: float = 0.15
-    similarity_rate: float = 1e-3
+    pretrain: float = 0.2164
+    alternate: float = 0.1
+    similarity_rate: float = 3e-3
 
     def __post_init__(self) -> None:
         SystemRecipe.__post_init__(self)

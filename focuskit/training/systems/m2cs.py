@@ -33,7 +33,12 @@ from focuskit.training.systems.pools import (
     random_masks,
     random_view,
 )
-from focuskit.training.systems.similarity import Size, contrastive_loss, similarity_networks
+from focuskit.training.systems.similarity import (
+    Size,
+    contrastive_loss,
+    seen_of,
+    similarity_networks,
+)
 
 __all__ = ["KIND", "M2csBatch", "M2csTask", "coverage_loss", "fresh_network"]
 
@@ -185,7 +190,7 @@ class M2csTask:
 
     def _learn(self, clear: Tensor, blurred: Tensor) -> tuple[Tensor, dict[str, float]]:
         self.similarity.train().requires_grad_(True)
-        losses = self._contrast(clear, blurred)
+        losses = self._contrast((clear, blurred))
         loss = torch.stack(list(losses.values())).sum()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -199,22 +204,24 @@ class M2csTask:
         self.similarity.eval().requires_grad_(False)
         clear, blurred = _composites(batch, mask)
         real = slice(len(mask), 2 * len(mask))
-        losses = self._contrast(
-            torch.cat([batch.clear[real], clear]), torch.cat([batch.blurred[real], blurred])
-        )
+        losses = self._contrast((batch.clear[real], batch.blurred[real]), (clear, blurred))
         cover, undecided = coverage_loss(mask, self.recipe.coverage)
         loss = torch.stack(list(losses.values())).sum() + cover + decisiveness * undecided
         terms = {name: float(each.detach()) for name, each in losses.items()}
         terms |= {"cover": float(cover.detach()), "undecided": float(undecided.detach())}
         return loss, terms | {"mean_mask": float(mask.detach().mean())}
 
-    def _contrast(self, clear: Tensor, blurred: Tensor) -> dict[str, Tensor]:
-        both = torch.cat([clear, blurred]) * 2 - 1
+    def _contrast(self, *pairs: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+        # Each pair by itself: real pictures, which no gradient goes to, then take half the time.
+        size = cast(Size, self.recipe.configuration)
+        seen = [seen_of(torch.cat(pair) * 2 - 1, size) for pair in pairs]
         losses = {}
         for name, network in self.similarity.items():
-            embedded: Tensor = network(both)
+            embedded = [network(each).chunk(2) for each in seen]
+            clear, blurred = (torch.cat(group) for group in zip(*embedded, strict=True))
             losses[name] = contrastive_loss(
-                *embedded.chunk(2),
+                clear,
+                blurred,
                 temperature=self.recipe.temperature,
                 aligned_negatives=self.recipe.aligned_negatives,
             )

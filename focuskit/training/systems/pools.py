@@ -23,12 +23,14 @@ __all__ = ["FocusPools", "make_pools", "random_crop", "random_masks", "random_vi
 Pixels = NDArray[np.uint8]
 
 _SRGB = encoding_of("srgb")
-_SCALES = (0.45, 0.85)
-# Radii of the disc at 320 pixels; two thirds of them below the geometric mean.
-_RADIUS_PX, _RADIUS_SIDE, _SKEW = (3.0, 15.0), 320, 1.5
+# Side in pixels of a whole photo where it is looked at, which views and blur are made for.
+_LOOKED_AT, _SPREAD = 320, 0.2
+_SCALES = (0.42, 0.72)
+# Radii of the disc: what is blurred by more looks no different to a small patch.
+_RADIUS_PX = (1.0, 8.0)
+# Share of the photos that pools are made from: those that show best that they are sharp all over.
+_CHOSEN, _LEAST_PERCENTILE, _PLACE_SHARE = 0.6, 15, 0.1
 _ROOM = 1.15
-_WHOLE_SHARE = 0.7
-_LEAST_CUT = 0.6
 _NOISY_SHARE, _COMPRESSED_SHARE = 0.3, 0.3
 _CELLS = (2, 6)
 
@@ -65,19 +67,23 @@ def make_pools(
             "There are no sharp photos to learn from; put photos that are sharp all over into the "
             "folder sharp of the data."
         )
+    photos = _chosen(photos)
     side = math.ceil(_ROOM * side_px)
     clear = [_crisp(photos[int(rng.integers(len(photos)))], rng, side) for _ in range(count)]
     blurred = [
-        _misfocused(_crisp(photos[int(rng.integers(len(photos)))], rng, side), rng, side_px)
+        _misfocused(_crisp(photos[int(rng.integers(len(photos)))], rng, side), rng)
         for _ in range(count)
     ]
     return FocusPools(clear, blurred)
 
 
 def random_view(rgb: Pixels, rng: np.random.Generator, size: int) -> Pixels:
-    """Return a size×size view of a whole photo, or of most of it; colours and noise vary."""
+    """Return a size×size view of a part of a photo, about as large as in a whole one of 320 pixels.
+
+    Colours and noise vary.
+    """
     height, width = rgb.shape[:2]
-    share = 1.0 if rng.random() < _WHOLE_SHARE else rng.uniform(_LEAST_CUT, 1.0)
+    share = min(1.0, size / _LOOKED_AT * math.exp(rng.uniform(-_SPREAD, _SPREAD)))
     rows, columns = max(1, round(share * height)), max(1, round(share * width))
     return _varied(_cut(rgb, rng, rows, columns), rng, size)
 
@@ -100,6 +106,25 @@ def random_masks(rng: np.random.Generator, count: int, size: int) -> NDArray[np.
     return masks
 
 
+def _chosen(photos: Sequence[Pixels]) -> Sequence[Pixels]:
+    """Return the photos whose least detailed places hold the most detail, in their own order.
+
+    A sky tells nothing of focus, and a blurred background among the sharp pictures tells the wrong.
+    """
+    least = np.array([_least_detail(photo) for photo in photos])
+    count = math.ceil(_CHOSEN * len(photos))
+    return [photos[i] for i in sorted(np.argsort(-least, kind="stable")[:count].tolist())]
+
+
+def _least_detail(photo: Pixels) -> float:
+    gray = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)
+    half = (max(1, gray.shape[1] // 2), max(1, gray.shape[0] // 2))
+    small = np.asarray(cv2.resize(gray, half, interpolation=cv2.INTER_AREA), np.float32)
+    place = max(1, round(_PLACE_SHARE * max(half)))
+    detail = cv2.blur(np.abs(cv2.Laplacian(small, cv2.CV_32F)), (place, place))
+    return float(np.percentile(detail, _LEAST_PERCENTILE))
+
+
 def _crisp(photo: Pixels, rng: np.random.Generator, side: int) -> Pixels:
     """Make a photo smaller until it is crisp; mirrored at its borders, it fills a square."""
     scale = math.exp(rng.uniform(*np.log(_SCALES)))
@@ -118,9 +143,8 @@ def _crisp(photo: Pixels, rng: np.random.Generator, side: int) -> Pixels:
     )
 
 
-def _misfocused(rgb: Pixels, rng: np.random.Generator, side_px: int) -> Pixels:
-    low, high = np.log(_RADIUS_PX)
-    radius = math.exp(low + (high - low) * rng.random() ** _SKEW) * side_px / _RADIUS_SIDE
+def _misfocused(rgb: Pixels, rng: np.random.Generator) -> Pixels:
+    radius = math.exp(rng.uniform(*np.log(_RADIUS_PX)))
     light = random_lens(rng).blur(linearise(rgb, _SRGB), 2 * radius)
     encoded = encode_srgb(np.clip(light, 0, 1).astype(np.float32))
     return np.rint(255 * encoded).astype(np.uint8)

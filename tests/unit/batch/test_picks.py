@@ -76,7 +76,8 @@ def test_what_is_not_understood_is_named_with_its_line(tmp_path: Path) -> None:
     [
         ("picks.csv", b"file,size\na,3\n", "a column for the photo"),
         ("picks.csv", b"", "found nothing"),
-        ("picks.json", b"{}", "neither a folder nor a table"),
+        ("picks.json", b"{}", "holds no decisions"),
+        ("picks.doc", b"{}", "neither a folder nor a table"),
     ],
 )
 def test_what_is_no_table_is_refused(tmp_path: Path, name: str, text: bytes, words: str) -> None:
