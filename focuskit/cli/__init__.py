@@ -24,8 +24,8 @@ from focuskit.cli.evaluate import evaluate
 from focuskit.cli.gimp import gimp
 from focuskit.cli.models import models
 from focuskit.cli.names import names
-from focuskit.cli.review import review
 from focuskit.cli.report import report
+from focuskit.cli.review import review
 from focuskit.cli.run import run
 from focuskit.cli.score import score
 from focuskit.cli.train import train

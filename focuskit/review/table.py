@@ -81,11 +81,12 @@ class Table:
         if not self.journal.changed_elsewhere():
             return False
         before = self._state
-        state, choices = self._read(before.places), self.journal.choices()
+        state = self._read(before.places)
         same = [entry.seen for entry in state.index.entries] == [
             entry.seen for entry in before.index.entries
         ]
         with self._lock:
+            choices = self.journal.choices()
             changed = not same or choices != self._choices
             self._state, self._choices = state, choices
         return changed
@@ -174,7 +175,8 @@ class Table:
             NoShotError: there is none.
         """
         entry, state = self.entry(number), self._state
-        record, exif = self._stored(entry)
+        with self._open() as catalog:
+            record, exif = _stored(entry, catalog), _exif(entry, catalog)
         place = state.places.get(number)
         picture = record.get("picture") or {}
         return {
@@ -199,21 +201,25 @@ class Table:
         Raises:
             NoShotError: there is none.
         """
-        entry = self.entry(number)
-        record, _ = self._stored(entry)
-        place = self._state.places.get(number)
+        with self._open() as catalog:
+            return self._record(self.entry(number), catalog)
+
+    def records(self, *, changed: bool) -> list[dict[str, Any]]:
+        """Return the records of all shots, or only of those that the person chose for."""
+        entries, chosen = self._state.index.entries, self._choices
+        asked = [entry for entry in entries if not changed or entry.id in chosen]
+        with self._open() as catalog:
+            return [self._record(entry, catalog) for entry in asked]
+
+    def _record(self, entry: Entry, catalog: Catalog) -> dict[str, Any]:
+        record = _stored(entry, catalog)
+        place = self._state.places.get(entry.id)
         if place is not None and place.files:
             record |= {
                 "files": [str(file) for file, _, _ in place.files],
                 "stats": [[size, mtime_ns] for _, size, mtime_ns in place.files],
             }
-        return with_choice(record, self._choices.get(number))
-
-    def records(self, *, changed: bool) -> list[dict[str, Any]]:
-        """Return the records of all shots, or only of those that the person chose for."""
-        entries = self._state.index.entries
-        chosen = self._choices
-        return [self.record(entry.id) for entry in entries if not changed or entry.id in chosen]
+        return with_choice(record, self._choices.get(entry.id))
 
     def wanted(self, entry: Entry, kind: Kind) -> Wanted:
         """Return what it takes to make a picture of a shot.
@@ -230,7 +236,9 @@ class Table:
             files = [Path(file) for file, size, _ in entry.seen.files if size >= 0]
         if not files or "://" in str(files[0]):
             raise InputError(f"{entry.name} is not on this machine; only small pictures are here.")
-        record, _ = self._stored(entry) if kind in ("overlay", "crop") else ({}, {})
+        record: Mapping[str, Any] = {}
+        if kind in ("overlay", "crop"):
+            record = self.record(entry.id)
         region = record.get("region")
         box = region and (region["x"], region["y"], region["width"], region["height"])
         return Wanted(kind, entry.name, tuple(files), box, str(record.get("detector", "")))
@@ -258,7 +266,8 @@ class Table:
         """
         for number in changes:
             self.entry(number)
-        return self._took(self.journal.change(changes, what, client))
+        with self._lock:
+            return self._took(self.journal.change(changes, what, client))
 
     def undo(self) -> tuple[str, list[Tile]] | None:
         """Take the last change back; return what it was and the tiles; None if there was none.
@@ -266,23 +275,24 @@ class Table:
         Raises:
             OutputError: it cannot be saved.
         """
-        changed = self.journal.undo()
-        return None if changed is None else (changed.what, self._took(changed))
+        with self._lock:
+            changed = self.journal.undo()
+            return None if changed is None else (changed.what, self._took(changed))
 
     def redo(self) -> tuple[str, list[Tile]] | None:
         """The same with what was taken back last."""
-        changed = self.journal.redo()
-        return None if changed is None else (changed.what, self._took(changed))
+        with self._lock:
+            changed = self.journal.redo()
+            return None if changed is None else (changed.what, self._took(changed))
 
     def _took(self, changed: Changed) -> list[Tile]:
-        with self._lock:
-            choices = dict(self._choices)
-            for number, choice in changed.choices.items():
-                if choice:
-                    choices[number] = choice
-                else:
-                    choices.pop(number, None)
-            self._choices = choices
+        choices = dict(self._choices)
+        for number, choice in changed.choices.items():
+            if choice:
+                choices[number] = choice
+            else:
+                choices.pop(number, None)
+        self._choices = choices
         return self.tiles(changed.choices)
 
     def _read(self, places: Mapping[int, Whereabouts]) -> _State:
@@ -290,21 +300,8 @@ class Table:
         synced = self.journal.sync([each.identity for each in seen])
         return _State(Index(seen, synced.ids), synced.new, places)
 
-    def _stored(self, entry: Entry) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return the record of a shot, and the EXIF values of its judgement."""
-        with Catalog.open(self.path, write=False) as catalog:
-            text = catalog.outcome(entry.name, VERDICTS)
-            judged = catalog.row(entry.name, JUDGE)
-        if text is None:
-            message = json.loads(judged.outcome) if judged else "It could not be judged."
-            record = problem_record(Problem(entry.name, str(message)))
-            files = [file for file, _, _ in entry.seen.files]
-            stats = [[size, mtime_ns] for _, size, mtime_ns in entry.seen.files]
-            return record | {"files": files, "stats": stats}, {}
-        exif = (
-            json.loads(judged.outcome).get("exif", {}) if judged and judged.state == "done" else {}
-        )
-        return json.loads(text), exif
+    def _open(self) -> Catalog:
+        return Catalog.open(self.path, write=False)
 
     @staticmethod
     def _tile(entry: Entry, state: _State, choices: Mapping[int, Choice]) -> Tile:
@@ -334,6 +331,27 @@ def stem_of(entry: Entry) -> str:
         return seen.stem
     content = (seen.identity.content or entry.name).encode("utf-8", "surrogateescape")
     return hashlib.blake2b(content, digest_size=_STEM_BYTES).hexdigest()
+
+
+def _stored(entry: Entry, catalog: Catalog) -> dict[str, Any]:
+    """Return the record of a shot, without choices."""
+    text = catalog.outcome(entry.name, VERDICTS)
+    if text is not None:
+        record: dict[str, Any] = json.loads(text)
+        return record
+    told = catalog.outcome(entry.name, JUDGE)
+    message = json.loads(told) if told and entry.seen.verdict == "failed" else "It was forgotten."
+    return problem_record(Problem(entry.name, str(message))) | {
+        "files": [file for file, _, _ in entry.seen.files],
+        "stats": [[size, mtime_ns] for _, size, mtime_ns in entry.seen.files],
+    }
+
+
+def _exif(entry: Entry, catalog: Catalog) -> dict[str, Any]:
+    """Return the EXIF values of a shot's judgement, which know more than its record."""
+    told = catalog.outcome(entry.name, JUDGE)
+    judged = json.loads(told) if told else None
+    return judged.get("exif") or {} if isinstance(judged, dict) else {}
 
 
 def _set_of(entry: Entry, index: Index) -> dict[str, Any] | None:

@@ -109,7 +109,8 @@ def table(review: Review, context: BrowserContext, open_page: Open) -> Iterator[
     """The page on a library of which nobody has said anything yet."""
     page = open_page(review.address)
     yield page
-    page.unroute_all(behavior="ignoreErrors")
+    if not page.is_closed():
+        page.unroute_all(behavior="ignoreErrors")
     context.request.get(review.address)
     changes = [
         {"id": row[0], "pick": None, "stars": None, "label": None} for row in _rows(context, review)

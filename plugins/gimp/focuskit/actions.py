@@ -10,11 +10,12 @@ from facts import facts_of
 from job import JobError
 from layers import Source
 
-WORKERS_NAMES = {"deblur-regions": "deblur", "check-focus": "check"}
-"""Of operations that the worker calls otherwise."""
+PICTURES = ("magnify", "bokeh", "refocus")
+"""Operations whose result is always a picture."""
 
+# Of operations that the worker calls otherwise.
+_WORKERS_NAMES = {"deblur-regions": "deblur", "check-focus": "check"}
 _HARDLY_CHANGED = 0.01
-_PICTURES = ("magnify", "bokeh", "refocus")
 _MAP_COLOUR, _REGION_COLOUR, _CONFIDENCE_COLOUR = "#2f9e44", "#e8590c", "#1c7ed6"
 
 
@@ -35,10 +36,13 @@ def perform(operation, image, drawables, config, caller, told):
     source = source_for(operation, image, drawables, config)
     parameters = call_parameters(operation, source, config)
     told(None, "Reading the layer")
-    name = WORKERS_NAMES.get(operation, operation)
+    name = _WORKERS_NAMES.get(operation, operation)
     focus = map_of(operation, source, config, source.width, source.height)
     more = {"facts": facts_of(image), "map": focus}
-    result = caller.run(name, parameters, source.picture(), told, **more)
+    try:
+        result = caller.run(name, parameters, source.picture(), told, **more)
+    except JobError as exc:
+        raise JobError(reworded(str(exc), image, config, parameters), exc.cancelled) from exc
     if operation == "check-focus":
         return result.facts
     told(1.0, "Making the layer")
@@ -58,7 +62,7 @@ def source_for(operation, image, drawables, config):
     Raises:
         JobError: it cannot be worked on.
     """
-    colours = operation in _PICTURES
+    colours = operation in PICTURES
     if operation == "focus-map":
         colours = config.get_property("as") == "layer"
     elif operation == "deblur-regions":
@@ -116,6 +120,14 @@ def marked_point(image, config):
             "Nothing is selected: select what shall be in focus, or give the point as coordinates."
         )
     return (left + right - 1) // 2, (top + bottom - 1) // 2
+
+
+def reworded(text, image, config, parameters):
+    """Return what the worker says, its point on its own picture told as the one in the image."""
+    if "point" not in parameters:
+        return text
+    x, y = parameters["point"]
+    return text.replace(f"({x}, {y})", "({}, {})".format(*marked_point(image, config)))
 
 
 class _IntoImage:

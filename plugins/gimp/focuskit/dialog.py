@@ -11,9 +11,10 @@ gi.require_version("Gtk", "3.0")
 from gi.repository import Gimp, GimpUi, GLib, GObject, Gtk  # noqa: E402
 
 import job  # noqa: E402
-from actions import call_parameters, map_of, marked_point, source_for  # noqa: E402
+from actions import PICTURES, call_parameters, map_of, marked_point, reworded  # noqa: E402
 from arguments import APERTURE, ARGUMENTS, has_argument  # noqa: E402
 from facts import facts_of, told  # noqa: E402
+from layers import Source  # noqa: E402
 from preview import AFTER, BEFORE, FOCUS, Preview  # noqa: E402
 
 _TITLES = {
@@ -42,25 +43,25 @@ _DIGITS = {"rotation": 0, "f-number": 1, "strength": 1, "factor": 1}
 _LOGARITHMIC = ("f-number", "factor")
 
 
-def confirmed(procedure, operation, image, drawables, config, caller):
+def confirmed(procedure, operation, image, drawables, config):
     """Return whether the user pressed OK; the arguments are then in `config`.
 
     Raises:
         job.JobError: the procedure cannot work on what is selected.
     """
     GimpUi.init("focuskit")
-    return _Dialog(procedure, operation, image, drawables, config, caller).run()
+    return _Dialog(procedure, operation, image, drawables, config).run()
 
 
 class _Dialog:
     """One dialog."""
 
-    def __init__(self, procedure, operation, image, drawables, config, caller):
-        self._operation, self._image, self._drawables = operation, image, drawables
-        self._config, self._caller = config, caller
-        self._source = source_for(operation, image, drawables, config)
+    def __init__(self, procedure, operation, image, drawables, config):
+        self._operation, self._image, self._config = operation, image, config
+        # What else the arguments ask of the layer can still be changed.
+        self._source = Source(image, drawables, operation in PICTURES)
         self._facts = facts_of(image)
-        self._preview, self._maps = None, {}
+        self._preview, self._maps, self._sent = None, {}, {}
         if operation == "refocus":
             self._start_point()
         self._dialog = GimpUi.ProcedureDialog.new(procedure, config, _TITLES[operation])
@@ -89,7 +90,7 @@ class _Dialog:
             if self._operation != "focus-map":
                 views = (_BEFORE, _FOCUS, _AFTER)
             name = "gimp " + Gimp.version()
-            self._preview = Preview(name, self._source, views, self._asked)
+            self._preview = Preview(name, self._source, views, self._asked, self._reworded)
             if self._operation == "refocus":
                 self._preview.on_point = self._pointed
             row.pack_start(self._preview.widget, False, False, 0)
@@ -188,7 +189,11 @@ class _Dialog:
         if "point" in parameters:
             scale = self._preview.size[0] / self._source.width
             parameters["point"] = [int(each * scale) for each in parameters["point"]]
+        self._sent = parameters
         return self._operation, parameters, more
+
+    def _reworded(self, text):
+        return reworded(text, self._image, self._config, self._sent)
 
     def _small_map(self):
         """Return the chosen map in the preview's size; None where there is none."""

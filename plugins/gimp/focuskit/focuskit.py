@@ -130,7 +130,7 @@ def _run(procedure, run_mode, image, drawables, config, operation):
         if run_mode == Gimp.RunMode.INTERACTIVE and operation != "check-focus":
             from dialog import confirmed
 
-            if not confirmed(procedure, operation, image, drawables, config, caller):
+            if not confirmed(procedure, operation, image, drawables, config):
                 return _ended(procedure, Gimp.PDBStatusType.CANCEL)
         bar = _Bar()
         facts = perform(operation, image, drawables, config, caller, bar.show)

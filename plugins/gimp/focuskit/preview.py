@@ -30,7 +30,7 @@ class Preview:
         on_point: called with (x, y) in shares of the layer when somebody clicks, or None.
     """
 
-    def __init__(self, name, source, views, ask):
+    def __init__(self, name, source, views, ask, reword):
         """Make it.
 
         Args:
@@ -39,8 +39,9 @@ class Preview:
             views: (key, label, tooltip) of each way to look at it; the last one is shown first.
             ask: returns (operation, parameters, further keys of the call) for a view, or raises
                 JobError; without an operation, the call's map is what is shown.
+            reword: returns the worker's words for the user.
         """
-        self._name, self._ask = name, ask
+        self._name, self._ask, self._reword = name, ask, reword
         self._picture, self._alpha = source.preview(_SENT_PX)
         self._share = min(1.0, self._picture.width / source.width)
         self._number, self._timer, self._caller = 0, 0, None
@@ -144,6 +145,7 @@ class Preview:
             asked = self._ask(self._view)
         except job.JobError as exc:
             self._say(str(exc), False)
+            self._show()
             return GLib.SOURCE_REMOVE
         if asked[0] is None:
             self._pixbufs[self._view] = self._overlaid(asked[2]["map"])
@@ -180,7 +182,8 @@ class Preview:
         if number != self._number:
             return GLib.SOURCE_REMOVE
         if error is not None:
-            self._say("" if error.cancelled else str(error), False)
+            self._say("" if error.cancelled else self._reword(str(error)), False)
+            self._show()
             return GLib.SOURCE_REMOVE
         if view == FOCUS:
             self._pixbufs[view] = self._overlaid(result.pictures["map"])

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from focuskit.batch.catalog import CATALOG_NAME, Catalog
-from focuskit.cli import review as command
+from focuskit.cli.review import _is_loopback
 from focuskit.errors import InputError
 from focuskit.review.places import find_catalog
 from focuskit.review.server import bound
@@ -110,7 +110,7 @@ def test_two_pages_are_in_step_and_what_was_chosen_outlasts_the_server(output: P
 
 def test_a_port_that_is_taken_is_told(output: Path, inside: Run) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        answer = inside("review", output, "--no-open", "--port", taken.getsockname()[1])
+        answer = inside("review", output, "--no-open", "--port", str(taken.getsockname()[1]))
 
     assert answer.returncode == 1
     assert "is taken" in answer.stderr
@@ -154,12 +154,12 @@ def test_with_a_password_what_that_exposes_is_said(output: Path, tmp_path: Path)
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.5.5.5", "localhost", "LOCALHOST", "::1"])
 def test_what_only_this_machine_reaches_needs_no_password(host: str) -> None:
-    assert command._is_loopback(host)
+    assert _is_loopback(host)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.4", "studio", "", "127.0.0.1.x"])
 def test_all_else_does(host: str) -> None:
-    assert not command._is_loopback(host)
+    assert not _is_loopback(host)
 
 
 def test_an_address_of_another_machine_is_refused() -> None:
