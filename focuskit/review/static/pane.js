@@ -225,6 +225,8 @@ export class Pane extends EventTarget {
       event.preventDefault();
       this.zoomBy(Math.exp(-event.deltaY * (event.ctrlKey ? 0.01 : 0.0025)), event.clientX, event.clientY);
     }, { passive: false });
+    // The pane has gestures of its own; the browser, reading them too, would take the next tap for part of one.
+    element.addEventListener("touchstart", event => event.preventDefault(), { passive: false });
     element.addEventListener("pointerdown", event => {
       if (event.button !== 0) return;
       element.setPointerCapture(event.pointerId);

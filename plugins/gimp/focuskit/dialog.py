@@ -29,6 +29,8 @@ _FOCUS = (FOCUS, "In focus", "What the detector finds in focus, in green")
 _AFTER = (AFTER, "After", "What the new layer will look like")
 # Blur shrinks with the picture: at this size, no region would be worth deblurring.
 _WITHOUT_PREVIEW = ("deblur-regions",)
+# Restoring takes seconds in all but small pictures.
+_PREVIEW_PX = {"": (640,), "refocus": (384, 640)}
 _HINTS = {
     "refocus": "Click in the preview on what shall be in focus.",
     "deblur-regions": "Each region worth deblurring becomes a channel, named with its blur. "
@@ -90,7 +92,8 @@ class _Dialog:
             if self._operation != "focus-map":
                 views = (_BEFORE, _FOCUS, _AFTER)
             name = "gimp " + Gimp.version()
-            self._preview = Preview(name, self._source, views, self._asked, self._reworded)
+            sizes = _PREVIEW_PX.get(self._operation, _PREVIEW_PX[""])
+            self._preview = Preview(name, self._source, views, sizes, self._asked, self._reworded)
             if self._operation == "refocus":
                 self._preview.on_point = self._pointed
             row.pack_start(self._preview.widget, False, False, 0)
@@ -177,32 +180,34 @@ class _Dialog:
             return f"Taken at {taken}."
         return "The f-number of this photo is not known, so that only strength can be used."
 
-    def _asked(self, view):
-        """Return what a view asks of the worker."""
+    def _asked(self, view, width, height):
+        """Return what a view asks of the worker for a picture of this size."""
         detector = (self._config.get_property("detector") or "").strip()
-        more = {"facts": self._facts, "map": self._small_map()}
+        more = {"facts": self._facts, "map": self._small_map(width, height)}
         if view == FOCUS:
             if more["map"] is not None:
                 return None, {}, more
             return "focus-map", {"detector": detector} if detector else {}, more
         parameters = call_parameters(self._operation, self._source, self._config)
         if "point" in parameters:
-            scale = self._preview.size[0] / self._source.width
+            scale = width / self._source.width
             parameters["point"] = [int(each * scale) for each in parameters["point"]]
-        self._sent = parameters
+        self._sent[width] = parameters
         return self._operation, parameters, more
 
     def _reworded(self, text):
-        return reworded(text, self._image, self._config, self._sent)
+        for parameters in self._sent.values():
+            text = reworded(text, self._image, self._config, parameters)
+        return text
 
-    def _small_map(self):
-        """Return the chosen map in the preview's size; None where there is none."""
+    def _small_map(self, width, height):
+        """Return the chosen map in this size; None where there is none."""
         if not has_argument(self._operation, "map"):
             return None
         chosen = self._config.get_property("map")
-        key = None if chosen is None else chosen.get_id()
+        key = (None if chosen is None else chosen.get_id(), width)
         if key not in self._maps:
-            size = self._preview.size
+            size = (width, height)
             self._maps[key] = map_of(self._operation, self._source, self._config, *size)
         return self._maps[key]
 

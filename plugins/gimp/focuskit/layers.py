@@ -18,6 +18,9 @@ _CODES = {"u8": "B", "u16": "H", "f32": "I"}
 _BABL_TYPES = {"u8": "u8", "u16": "u16", "f32": "float"}
 # How far colours reach into what is transparent: each is the background of the one before.
 _FILL_SIGMAS_PX = (3.0, 12.0, 48.0, 192.0)
+# The bytes of 1 as each kind of sample, lowest first.
+_FULL = {"B": b"\xff", "H": b"\xff\xff", "I": b"\x00\x00\x80\x3f"}
+_NOT_ZERO = b"\x00" + b"\xff" * 255
 
 
 class Source:
@@ -58,7 +61,7 @@ class Source:
         return Gegl.Rectangle.new(0, 0, self.width, self.height)
 
     def picture(self):
-        """Return the layer's pixels for the worker; alpha is kept here for `set_colours`."""
+        """Return the layer's pixels for the worker; alpha is kept here for `new_layer`."""
         encoding, buffer = self._encoding, self.layer.get_buffer()
         if not encoding.alpha:
             strips = list(_strips(buffer, self.rect, encoding.name(), encoding.pixel_bytes()))
@@ -66,7 +69,7 @@ class Source:
         strips, self._alpha, hidden = [], [], False
         for data in _strips(buffer, self.rect, encoding.name(), encoding.pixel_bytes()):
             colours, alpha = _split(data, encoding)
-            hidden = hidden or alpha.count(0) > 0
+            hidden = hidden or 0 in _seen(alpha)
             strips.append(colours)
             self._alpha.append(alpha)
         if hidden:
@@ -142,10 +145,9 @@ class Source:
         """Yield the strips with the colours around continued into what is wholly transparent."""
         encoding = self._encoding
         solid = Gegl.Buffer.new(encoding.name(), 0, 0, self.width, self.height)
-        full = {"B": 255, "H": 65535, "I": 0x3F800000}[encoding.code]
         top = 0
         for index, alpha in enumerate(self._alpha):
-            opaque = array(encoding.code, [0 if each == 0 else full for each in alpha])
+            opaque = _opaque(alpha)
             high = len(alpha) // self.width
             rect = Gegl.Rectangle.new(0, top, self.width, high)
             solid.set(rect, encoding.name(), _joined(strips[index], opaque, encoding))
@@ -305,6 +307,23 @@ def _split(data, encoding):
     for channel in range(encoding.channels):
         colours[channel :: encoding.channels] = samples[channel::each]
     return colours.tobytes(), samples[encoding.channels :: each]
+
+
+def _seen(alpha):
+    """Return a byte per sample, 0 where it is wholly transparent, else 255."""
+    data, seen = alpha.tobytes(), 0
+    for first in range(alpha.itemsize):
+        plane = data[first :: alpha.itemsize].translate(_NOT_ZERO)
+        seen |= int.from_bytes(plane, "little")
+    return seen.to_bytes(len(alpha), "little")
+
+
+def _opaque(alpha):
+    """Return the same samples with 1 for all that is not 0."""
+    seen, data = _seen(alpha), bytearray(len(alpha) * alpha.itemsize)
+    for first, value in enumerate(_FULL[alpha.typecode]):
+        data[first :: alpha.itemsize] = seen.translate(bytes(255) + bytes([value]))
+    return array(alpha.typecode, bytes(data))
 
 
 def _joined(colours, alpha, encoding):

@@ -9,7 +9,6 @@ from gi.repository import GdkPixbuf, GLib, Gtk
 
 import job
 
-_SENT_PX = 640
 _SHOWN_PX = 560
 _PAUSE_MS = 180
 _TIME_LIMIT_S = 60.0
@@ -30,32 +29,30 @@ class Preview:
         on_point: called with (x, y) in shares of the layer when somebody clicks, or None.
     """
 
-    def __init__(self, name, source, views, ask, reword):
+    def __init__(self, name, source, views, sizes_px, ask, reword):
         """Make it.
 
         Args:
             name: of this program, for the worker.
             source: the layer.
             views: (key, label, tooltip) of each way to look at it; the last one is shown first.
-            ask: returns (operation, parameters, further keys of the call) for a view, or raises
-                JobError; without an operation, the call's map is what is shown.
+            sizes_px: of the pictures that the worker gets, one after the other: the first one is
+                seen soon, the last one is good.
+            ask: returns (operation, parameters, further keys of the call) for a view and a size,
+                or raises JobError; without an operation, the call's map is what is shown.
             reword: returns the worker's words for the user.
         """
         self._name, self._ask, self._reword = name, ask, reword
-        self._picture, self._alpha = source.preview(_SENT_PX)
-        self._share = min(1.0, self._picture.width / source.width)
+        self._pictures = [source.preview(each) for each in sizes_px]
+        self._width = source.width
         self._number, self._timer, self._caller = 0, 0, None
         self._pixbufs, self._mark, self._view = {}, None, views[-1][0]
         self.on_point = None
-        self._shown_size = _fitted(self._picture.width, self._picture.height)
-        self._pixbufs[BEFORE] = self._pixbuf(self._picture)
+        best, alpha = self._pictures[-1]
+        self._shown_size = _fitted(best.width, best.height)
+        self._pixbufs[BEFORE] = self._pixbuf(best, alpha)
         self.widget = self._built(views)
         self._show()
-
-    @property
-    def size(self):
-        """(width, height) in pixels of the picture that the worker gets."""
-        return self._picture.width, self._picture.height
 
     def update(self):
         """Draw anew soon; the arguments have changed."""
@@ -142,13 +139,16 @@ class Preview:
             self._say("", False)
             return GLib.SOURCE_REMOVE
         try:
-            asked = self._ask(self._view)
+            asked = [self._ask(self._view, each.width, each.height) for each, _ in self._pictures]
         except job.JobError as exc:
             self._say(str(exc), False)
             self._show()
             return GLib.SOURCE_REMOVE
-        if asked[0] is None:
-            self._pixbufs[self._view] = self._overlaid(asked[2]["map"])
+        if self._view == FOCUS:
+            # A map is found as fast in the good picture.
+            del asked[:-1]
+        if asked[-1][0] is None:
+            self._pixbufs[self._view] = self._overlaid(asked[-1][2]["map"])
             self._say("", False)
             self._show()
             return GLib.SOURCE_REMOVE
@@ -159,31 +159,39 @@ class Preview:
         return GLib.SOURCE_REMOVE
 
     def _call(self, number, view, caller, asked):
-        operation, parameters, asked_more = asked
-
         def told(_share, text):
             GLib.idle_add(self._told, number, text)
 
-        more = dict(asked_more, scale=self._share, limit_s=_TIME_LIMIT_S)
         try:
-            result, error = caller.run(operation, parameters, self._picture, told, **more), None
+            pictures = self._pictures[-len(asked) :]
+            for index, (operation, parameters, more) in enumerate(asked):
+                if number != self._number:
+                    return
+                picture, alpha = pictures[index]
+                scale = min(1.0, picture.width / self._width)
+                more = dict(more, scale=scale, limit_s=_TIME_LIMIT_S)
+                result = caller.run(operation, parameters, picture, told, **more)
+                is_last = index == len(asked) - 1
+                GLib.idle_add(self._done, number, view, result, alpha, is_last)
         except job.JobError as exc:
-            result, error = None, exc
+            GLib.idle_add(self._failed, number, view, exc)
         finally:
             caller.close()
-        GLib.idle_add(self._done, number, view, result, error)
 
     def _told(self, number, text):
         if number == self._number and text:
             self._say(text.rstrip("…") + "…", True)
         return GLib.SOURCE_REMOVE
 
-    def _done(self, number, view, result, error):
-        if number != self._number:
-            return GLib.SOURCE_REMOVE
-        if error is not None:
+    def _failed(self, number, view, error):
+        if number == self._number:
+            self._pixbufs.pop(view, None)
             self._say("" if error.cancelled else self._reword(str(error)), False)
             self._show()
+        return GLib.SOURCE_REMOVE
+
+    def _done(self, number, view, result, alpha, is_last):
+        if number != self._number:
             return GLib.SOURCE_REMOVE
         if view == FOCUS:
             self._pixbufs[view] = self._overlaid(result.pictures["map"])
@@ -192,8 +200,8 @@ class Preview:
                 "" if share is None else f"{share:.0%} of what has texture is in focus.", False
             )
         else:
-            self._pixbufs[view] = self._pixbuf(result.pictures["picture"])
-            self._say(" ".join(result.notes[:2]), False)
+            self._pixbufs[view] = self._pixbuf(result.pictures["picture"], alpha)
+            self._say(" ".join(result.notes[:2]) if is_last else "Refining…", not is_last)
         self._show()
         return GLib.SOURCE_REMOVE
 
@@ -212,15 +220,15 @@ class Preview:
             pixbuf = _marked(pixbuf.copy(), self._mark)
         self._image.set_from_pixbuf(pixbuf)
 
-    def _pixbuf(self, picture):
+    def _pixbuf(self, picture, alpha):
         """Return RGB of 8 bits as it is shown, over checks where it is transparent."""
         width, height = picture.width, picture.height
-        data, has_alpha = picture.strips[0], self._alpha is not None
+        data, has_alpha = picture.strips[0], alpha is not None
         if has_alpha:
             samples, whole = array("B", data), array("B", bytes(width * height * 4))
             for channel in range(3):
                 whole[channel::4] = samples[channel::3]
-            whole[3::4] = self._alpha
+            whole[3::4] = alpha
             data = whole.tobytes()
         pixbuf = _from_bytes(data, width, height, has_alpha)
         return pixbuf.composite_color_simple(

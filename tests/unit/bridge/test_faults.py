@@ -36,14 +36,19 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
-def _begin(client: TinyClient, folder: Path, values: Samples, **more: Any) -> None:
-    """Ask for something that takes long, and wait until it is under way."""
+def _ask(client: TinyClient, folder: Path, values: Samples, **more: Any) -> None:
+    """Ask for something that takes long."""
     (folder / "picture.raw").write_bytes(values.tobytes())
     parameters = {"strength": 6.0, "detector": "lbp"}
     call = {"type": "run", "id": 1, "operation": "bokeh", "parameters": parameters}
     client.send(call | {"folder": str(folder), "picture": said(values)} | more)
-    while client.receive()["text"] != "Finding what is in focus":
-        pass
+
+
+def _begin(client: TinyClient, folder: Path, values: Samples) -> None:
+    """Ask for something that takes long, and wait until it is under way."""
+    _ask(client, folder, values)
+    while (message := client.receive())["text"] != "Finding what is in focus":
+        assert message["type"] == "progress", message
 
 
 def _works(client: TinyClient, samples: Samples) -> bool:
@@ -150,7 +155,7 @@ def test_others_wait_and_are_told_so(
 def test_the_time_limit_ends_a_call(
     client: TinyClient, folder: Path, large: Samples, samples: Samples
 ) -> None:
-    _begin(client, folder, large, time_limit_s=0.5)
+    _ask(client, folder, large, time_limit_s=0.5)
     with pytest.raises(BridgeSaysError, match=r"longer than 0\.5 s") as caught:
         client.answer()
 
