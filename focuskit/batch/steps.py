@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from focuskit.batch.choices import outcome_of
 from focuskit.batch.copies import Copier
 from focuskit.batch.culling import Way, cull_library
 from focuskit.batch.edits import Edit
@@ -158,7 +159,7 @@ class _Run:
         if culls:
             bench.write_cull(verdicts)
             records = list(verdicts)
-            self._verdicts = {record["shot"]: record["verdict"] for record in records}
+            self._verdicts = {record["shot"]: outcome_of(record) for record in records}
             self.note(verdicts.problems)
         else:
             records = [

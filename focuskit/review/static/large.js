@@ -1,6 +1,6 @@
 // The large view: the whole photo, beside it the judged point pixel for pixel and the verdict in words.
 
-import { byId, clamp, icon, make, setIcon, setText } from "./dom.js";
+import { byId, clamp, icon, make, setIcon, setText, settled } from "./dom.js";
 import { offset, Pane } from "./pane.js";
 import { hasPictures, pictureUrl } from "./pictures.js";
 import { counts, describe, plural, setWords, starText, VERDICTS, verdictIcon, verdictWords } from "./words.js";
@@ -10,12 +10,20 @@ const BEHIND = 2;
 const BESIDE_SET = 2;
 const BESIDE_SINGLE = 7;
 const WIDE = "size=640";
+const LINGER_MS = 200;
 
 export class Large {
   #film = new Map();
   #way = 1;
   #last = null;
   #mark = icon("keeper");
+  // A wide crop is cut from the whole photo: asked for where one stays, not at every photo on the way.
+  #linger = settled((tile, details) => {
+    if (this.#last !== tile.id || !this.open) return;
+    if (!details.missing) this.#putCrop(this.pictures.want(pictureUrl(tile, "crop", WIDE)), tile, details);
+    for (const near of this.#near().slice(0, AHEAD).filter(each => !each.flags.includes("missing")))
+      this.pictures.want(pictureUrl(near, "crop", WIDE));
+  }, LINGER_MS);
 
   constructor(store, session, pictures, fulls) {
     Object.assign(this, { store, session, pictures, fulls });
@@ -139,9 +147,8 @@ export class Large {
       host.replaceChildren(make("p", { class: "quiet", text: details.missing ?? "There is no crop of this shot." }));
       return;
     }
-    const small = this.pictures.want(pictureUrl(tile, "crop")), wide = this.pictures.want(pictureUrl(tile, "crop", WIDE));
-    this.#putCrop(small, tile, null);
-    if (!details.missing) this.#putCrop(wide, tile, details);
+    this.#putCrop(this.pictures.want(pictureUrl(tile, "crop")), tile, null);
+    this.#linger(tile, details);
   }
 
   /** What culling kept comes first; a wider piece of the photo takes its place. */
@@ -238,23 +245,21 @@ export class Large {
   }
 
   /** The next ones in the direction of travel first, then those behind. */
-  #prefetch() {
-    const { session, store, pane } = this, at = session.index(session.at);
-    const near = [];
+  #near() {
+    const { session, store } = this, at = session.index(session.at), near = [];
     for (let i = 1; i <= AHEAD; i += 1) near.push(at + i * this.#way);
     for (let i = 1; i <= BEHIND; i += 1) near.push(at - i * this.#way);
-    near.forEach((index, i) => {
-      const id = session.ids[index];
-      if (id === undefined) return;
-      const tile = store.tile(id);
-      if (!hasPictures(tile)) return;
+    return near.map(index => session.ids[index]).filter(id => id !== undefined).map(id => store.tile(id)).filter(hasPictures);
+  }
+
+  #prefetch() {
+    const { store, pane } = this;
+    this.#near().forEach((tile, i) => {
       this.pictures.want(pictureUrl(tile, "photo"));
       this.pictures.want(pictureUrl(tile, "crop"));
-      if (i < AHEAD && !tile.flags.includes("missing")) this.pictures.want(pictureUrl(tile, "crop", WIDE));
       if (this.overlay) this.pictures.want(pictureUrl(tile, "overlay"));
-      store.details(id).then(details => {
-        const large = Math.max(details.width, details.height) > 1600;
-        if (i === 0 && pane.view.scale && large) this.fulls.want(pictureUrl(tile, "full"));
+      store.details(tile.id).then(({ width, height }) => {
+        if (i === 0 && pane.view.scale && Math.max(width, height) > 1600) this.fulls.want(pictureUrl(tile, "full"));
       }, () => {});
     });
   }
