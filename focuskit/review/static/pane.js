@@ -103,7 +103,7 @@ export class Pane extends EventTarget {
     const shown = this.view.scale || this.fit, css = shown / devicePixelRatio;
     const lies = (length, all, share) => {
       // Locked together, frames keep in line to their very edges.
-      if (this.locked && this.view.scale) return all / 2 - clamp(share, 0, 1) * length;
+      if (this.locked && this.view.scale && length > all) return all / 2 - clamp(share, 0, 1) * length;
       return length <= all ? (all - length) / 2 : clamp(all / 2 - share * length, all - length, 0);
     };
     const snap = value => Math.round(value * devicePixelRatio) / devicePixelRatio;
