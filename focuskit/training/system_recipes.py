@@ -215,7 +215,6 @@ class M2csRecipe(SystemRecipe):
             tell less well, after as many steps, what is sharp in real photos.
         learning_rate: the mask network's; at several times this the masks end all of one kind.
         coverage: least mean of a map, and of its complement, that costs nothing.
-        decided: price of staying undecided, which it rises to from nothing.
         pool: pictures that are sharp all over, and as many that are blurred all over.
         pretrain: first part of the steps, in which only the similarity networks learn.
         alternate: last part of the steps, in which they and the mask network learn by turns.
@@ -227,7 +226,6 @@ class M2csRecipe(SystemRecipe):
 
     AT_LEAST: ClassVar[dict[str, float]] = SystemRecipe.AT_LEAST | {
         "temperature": 0.01,
-        "decided": 0,
         "pool": 1,
         "similarity_rate": 0,
     }
@@ -252,7 +250,6 @@ class M2csRecipe(SystemRecipe):
     aligned_negatives: bool = False
     temperature: float = 0.3
     coverage: float = 0.05
-    decided: float = 1.0
     pool: int = 500
     pretrain: float = 0.2164
     alternate: float = 0.1

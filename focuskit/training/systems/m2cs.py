@@ -44,8 +44,8 @@ __all__ = ["KIND", "M2csBatch", "M2csTask", "coverage_loss", "fresh_network"]
 
 # Streams of chance beside that of the batches, which are numbered by their step.
 _POOL_STREAM, _WEIGHT_STREAM = 1, 2
-# Share of the steps after pre-training in which the price of staying undecided rises, which is
-# the same from the start in the paper, with far smaller steps.
+# Share of the steps after pre-training in which the price of staying undecided rises to 1, which it
+# is from the start in the paper, with far smaller steps.
 _DECIDED_AFTER = 0.7
 
 
@@ -174,8 +174,7 @@ class M2csTask:
     def _decisiveness(self, step: int) -> float:
         # Decided before it has learned anything, a mask is all of one kind, where nothing moves it.
         steps = self.recipe.steps - self._pretrained
-        risen = min(1.0, (step - self._pretrained) / (_DECIDED_AFTER * steps))
-        return self.recipe.decided * risen
+        return min(1.0, (step - self._pretrained) / (_DECIDED_AFTER * steps))
 
     def _pretrain(self, batch: M2csBatch) -> tuple[Tensor, dict[str, float]]:
         clear, blurred = (_mixed(x, batch.masks) for x in (batch.clear, batch.blurred))

@@ -44,7 +44,10 @@ def _cells(argument: Any) -> str:
         whole = "whole number" if argument.kind == "whole" else "number"
         values = f"{whole}, {least:g} to {most:g}" if most < 1e5 else f"{whole}, px"
     else:
-        values = {"yes": "`True`, `False`", "text": "text"}[argument.kind]
+        words = {"yes": "`True`, `False`", "text": "text", "drawable": "drawable, none"}
+        values = words[argument.kind]
+    if argument.default is None:
+        return f"| `{argument.name}` | {values} | none |"
     default = f"`{argument.default}`" if argument.default != "" else "empty"
     return f"| `{argument.name}` | {values} | {default} |"
 
