@@ -213,7 +213,6 @@ class M2csRecipe(SystemRecipe):
         aligned_negatives: compare clear and blurred ones of the same number only, as released.
         temperature: of the contrastive similarity loss; at the paper's, 1, the similarity networks
             tell less well, after as many steps, what is sharp in real photos.
-        learning_rate: the mask network's; at several times this the masks end all of one kind.
         coverage: least mean of a map, and of its complement, that costs nothing.
         pool: pictures that are sharp all over, and as many that are blurred all over.
         pretrain: first part of the steps, in which only the similarity networks learn.
