@@ -151,9 +151,11 @@ def test_a_smaller_map_is_the_map_made_smaller(name: str, size: tuple[int, int])
     small = detect_at(DETECTORS.get(name), photo, *size)
 
     assert (small.height, small.width) == size
+    # Maps of nearly two values differ by more along their rims.
+    most = 0.03 if name in ABSOLUTE else 0.05
     for attribute in ("in_focus_probability", "confidence"):
         difference = np.abs(getattr(whole, attribute) - getattr(small, attribute))
-        assert difference.mean() < 0.03
+        assert difference.mean() < most
     coc_px = whole.coc_diameter_px.mean()
     assert small.coc_diameter_px.mean() == pytest.approx(coc_px, rel=0.1, abs=0.01)
 
