@@ -12,8 +12,8 @@ the threshold and the window of the iteration are not public. What is ours, or d
   without detail comes out low.
 - The threshold of the iteration is Otsu's, of the map as it is in that round.
 - The iteration runs on a grid of about 160 cells along the longer side, every fourth pixel of a
-  photo of 640 px, with windows of 3×3 cells: at every pixel a hundred rounds take sixteen times as long.
-  A guided filter brings the result back to the photo's structures.
+  photo of 640 px, with windows of 3×3 cells: at every pixel a hundred rounds take sixteen times
+  as long. A guided filter brings the result back to the photo's structures.
 - tanh(x) < x makes every map fade, so each round is rescaled to a maximum of 1: see `refined`.
 - The map is the mean of the metric and of what the iteration makes of it: two levels alone know
   nothing of how sure they are. A logistic makes a probability of it.
