@@ -224,6 +224,8 @@ def test_the_crop_is_shown_pixel_for_pixel(table: Page) -> None:
     crop = table.get_by_alt_text("The judged point of IMG_0001.jpg, pixel for pixel")
     expect(crop).to_be_visible()
 
+    table.wait_for_function("image => image.clientWidth > 0", arg=crop.element_handle())
+
     shown = crop.evaluate("image => [image.clientWidth * devicePixelRatio, image.naturalWidth]")
 
     assert shown[0] == shown[1] > 100

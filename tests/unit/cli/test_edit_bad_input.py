@@ -297,13 +297,13 @@ def test_a_disk_that_is_full_leaves_nothing_behind(
     tmp_path: Path, half: NDArray[np.float32]
 ) -> None:
     resource = pytest.importorskip("resource")
-    photo, out = save(tmp_path / "half.png", half), tmp_path / "out"
+    photo, out = save(tmp_path / "half.png", np.tile(half, (2, 2, 1))), tmp_path / "out"
     command = Path(sys.executable).parent / "focuskit"
 
     def full() -> None:
         # Writing beyond so many bytes fails, with another number than on a full disk; the catalog,
         # which is smaller than the photo, can be written.
-        resource.setrlimit(resource.RLIMIT_FSIZE, (80_000, 80_000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (250_000, 250_000))
 
     answer = subprocess.run(
         [command, "bokeh", photo, "-o", out, "-d", "reblur", "--strength", "5"],
