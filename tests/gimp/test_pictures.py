@@ -59,6 +59,8 @@ def photos(gimp: Gimp) -> Path:
     folder.mkdir()
     with Image.open(REPOSITORY / "samples" / "IMG_0001.jpg") as photo:
         small = photo.resize((320, 214)).crop((10, 5, 310, 205))
+    with Image.open(REPOSITORY / "samples" / "IMG_0021.jpg") as missed:
+        Image.fromarray(np.asarray(missed)).save(folder / "missed.png")
     rgb = np.asarray(small)
     share = rgb.astype(np.float32) / 255
     adobe = build_profile("adobe-rgb")
@@ -133,7 +135,7 @@ def own_encoding(linear: NDArray[np.float32], kind: str) -> NDArray[np.float64]:
     return encode_samples(np.ascontiguousarray(linear), space, "f32").astype(np.float64)
 
 
-def perceptual(dump: dict[str, Any], kind: str) -> NDArray[np.float64]:
+def perceptual(dump: dict[str, Any]) -> NDArray[np.float64]:
     """Return a layer's colours along the curve of its space, without alpha, grey as three."""
     samples = pixels(dump)
     model = dump["format"].split(" ")[0]
@@ -153,7 +155,7 @@ def test_pixels_equal_the_command_lines(
     assert answer.ok, answer.error
 
     (layer,) = answer.layers
-    made = perceptual(layer, kind)
+    made = perceptual(layer)
     with tifffile.TiffFile(commands / f"{Path(kind).stem}-{edit}.tif") as file:
         page = file.pages[0]
         linear = np.asarray(page.asarray(), np.float32)
@@ -165,7 +167,7 @@ def test_pixels_equal_the_command_lines(
     # Layers of whole numbers end at white; floating-point ones go on.
     difference = np.abs(np.minimum(made, 1) - np.minimum(expected, 1)).max(axis=2)
     assert difference.max() <= 1 / 255 + 1e-6
-    original = perceptual(answer["before"], kind)
+    original = perceptual(answer["before"])
     assert np.abs(made - original).max() > 5 / 255, "the edit did nothing"
 
 
@@ -242,7 +244,7 @@ def placed(gimp: Gimp, photos: Path) -> dict[str, Answer]:
             "procedure": "focuskit-check-focus",
         },
         "deblur": {
-            "file": str(REPOSITORY / "samples" / "IMG_0021.jpg"),
+            "file": str(photos / "missed.png"),
             "procedure": "focuskit-deblur-regions",
             "arguments": {"apply": True},
         },
@@ -282,7 +284,7 @@ def test_layers_off_the_canvas_are_done_whole(placed: dict[str, Answer]) -> None
 
 def test_a_focus_map_comes_as_what_was_asked_for(placed: dict[str, Answer]) -> None:
     (layer,) = placed["map-layer"].layers
-    as_layer = perceptual(layer, "")[..., 0]
+    as_layer = perceptual(layer)[..., 0]
     flower, background = (slice(60, 130), slice(110, 180)), (slice(10, 70), slice(230, 290))
     assert as_layer[flower].mean() > 0.9
     assert as_layer[background].mean() < 0.1
@@ -362,5 +364,29 @@ def test_regions_are_channels_named_with_their_blur(placed: dict[str, Answer]) -
     (layer,) = answer.layers
     assert layer["mask"] is not None
     mask = pixels(layer["mask"])[..., 0] > 0.5
-    changed = np.abs(perceptual(layer, "") - perceptual(answer["before"], "")).max(axis=2)
+    changed = np.abs(perceptual(layer) - perceptual(answer["before"])).max(axis=2)
     assert changed[mask].mean() > changed[~mask].mean() if (~mask).any() else changed.max() > 0
+
+
+def test_what_was_deblurred_equals_the_command_line(
+    placed: dict[str, Answer], photos: Path, tmp_path: Path
+) -> None:
+    form = ["--apply", "-o", tmp_path, "--as", "tif", "--bits", "32"]
+    done = focuskit("deblur", photos / "missed.png", *form)
+    assert done.returncode == 0, done.stderr
+
+    (layer,) = placed["deblur"].layers
+    linear = np.asarray(tifffile.imread(tmp_path / "missed-deblur.tif"), np.float32)
+    assert np.abs(perceptual(layer) - own_encoding(linear, "rgb8.png")).max() <= 1 / 255 + 1e-6
+
+
+def test_the_focus_map_equals_the_command_lines(
+    placed: dict[str, Answer], photos: Path, tmp_path: Path
+) -> None:
+    done = focuskit("detect", photos / "rgb8.png", "-o", tmp_path)
+    assert done.returncode == 0, done.stderr
+
+    with Image.open(tmp_path / "rgb8.png-map.png") as file:
+        expected = np.asarray(file).astype(np.float64) / 65535
+    (layer,) = placed["map-layer"].layers
+    assert np.abs(perceptual(layer)[..., 0] - expected).max() <= 1 / 255 + 1e-6
