@@ -235,11 +235,11 @@ class M2csRecipe(SystemRecipe):
     }
 
     name: str = "m2cs"
-    steps: int = 550
+    steps: int = 1200
     batch: int = 4
     size: int = 192
-    learning_rate: float = 5e-4
-    average: float = 0.98
+    learning_rate: float = 2e-4
+    average: float = 0.995
     cuhk: float = 1.0
     pairs: float = 0.0
     sweeps: float = 0.0
@@ -250,7 +250,7 @@ class M2csRecipe(SystemRecipe):
     temperature: float = 0.3
     coverage: float = 0.05
     pool: int = 500
-    pretrain: float = 0.2164
+    pretrain: float = 0.16
     alternate: float = 0.1
     similarity_rate: float = 3e-3
 

@@ -64,7 +64,7 @@ def test_ctrl_c_saves_what_is_done_and_a_repeat_goes_on(
     os.killpg(process.pid, signal.SIGINT)
     stdout, stderr = process.communicate(timeout=60)
 
-    assert process.returncode == 130
+    assert process.returncode == 130, stderr
     assert stdout == ""
     assert stderr.strip() == "focuskit: interrupted; repeat the command to go on."
     done = len(_rows(tmp_path / "out")) if (tmp_path / "out" / CATALOG_NAME).exists() else 0
