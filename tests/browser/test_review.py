@@ -460,6 +460,31 @@ def test_sidecars_are_written_and_taken_back(table: Page, culled: Path) -> None:
     assert {path: path.read_bytes() for path in (culled / "library").iterdir()} == before
 
 
+def test_rejects_are_moved_and_put_back(table: Page, culled: Path, tmp_path: Path) -> None:
+    _go(table, BURST[1])
+    table.keyboard.press("x")
+    _saved(table)
+    before = {path: path.read_bytes() for path in (culled / "library").iterdir()}
+    bin_ = tmp_path / "rejects"
+
+    table.keyboard.press("w")
+    table.get_by_role("radio", name=re.compile("^Move")).check()
+    table.get_by_label("Rejects into").fill(str(bin_))
+    table.get_by_label("Only those I changed").check()
+    table.get_by_role("button", name="Show the plan").click()
+    expect(table.locator("#plan-rows")).to_contain_text(BURST[1])
+    assert not bin_.exists()
+    table.get_by_role("button", name="Apply").click()
+    expect(table.locator("#written-summary")).to_be_visible()
+    (moved,) = (path for path in bin_.rglob("*") if path.is_file())
+    assert moved.name == BURST[1]
+    assert {path.name for path in set(before) - set((culled / "library").iterdir())} == {BURST[1]}
+    table.get_by_role("button", name="Undo all of it").click()
+    expect(table.locator("#written-summary")).to_contain_text("as before")
+
+    assert {path: path.read_bytes() for path in (culled / "library").iterdir()} == before
+
+
 def test_decisions_can_be_taken_along(table: Page) -> None:
     _go(table, BURST[1])
     table.keyboard.press("p")
