@@ -277,6 +277,32 @@ def test_undo_and_redo(table: Page, said: Said) -> None:
     expect(table.locator("#said")).to_contain_text("Redone: pick IMG_0021.jpg")
 
 
+def test_what_was_undone_before_it_was_sent_is_redone_last(table: Page, said: Said) -> None:
+    held: list[Route] = []
+    table.route("**/api/choices", lambda route: held.append(route))
+    _go(table, BURST[1])
+    verdict = _cell(table, BURST[1]).locator(".verdict")
+    table.keyboard.press("p")
+    table.keyboard.press("5")
+    table.keyboard.press("Control+z")
+    table.keyboard.press("Control+z")
+    for each in held:
+        each.continue_()
+    table.unroute("**/api/choices")
+    expect(verdict).to_contain_text("Reject ")
+    _saved(table)
+    assert said() == {}
+
+    table.keyboard.press("Control+Shift+z")
+    expect(verdict).to_contain_text("Picked")
+    _saved(table)
+    assert said() == {BURST[1]: ("keeper", None, None)}
+    table.keyboard.press("Control+Shift+z")
+    expect(_cell(table, BURST[1])).to_have_accessible_name(re.compile("5 stars"))
+    _saved(table)
+    assert said() == {BURST[1]: ("keeper", 5, None)}
+
+
 def test_many_are_decided_at_once(table: Page, said: Said) -> None:
     _go(table, BURST[0])
     table.keyboard.press("Shift+ArrowRight")

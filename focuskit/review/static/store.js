@@ -23,7 +23,8 @@ export class Store extends EventTarget {
   #over = new Map();
   #details = new Map();
   #queue = [];
-  #dropped = [];
+  // In the order of undoing: what was never sent, or null for what the server took back.
+  #undone = [];
   #busy = false;
   #wake = () => {};
   #source = null;
@@ -79,7 +80,7 @@ export class Store extends EventTarget {
 
   /** Say something of shots: [{id, pick?, stars?, label?}…]. */
   change(changes, what) {
-    this.#dropped = [];
+    this.#undone = [];
     this.#put({ path: "/api/choices", body: { client, changes, what }, changes, what });
   }
 
@@ -88,15 +89,18 @@ export class Store extends EventTarget {
     // What was never sent is taken back here, so that undo works on a full disk too.
     if (last?.changes && (this.#queue.length > 1 || this.trouble)) {
       this.#queue.pop();
-      this.#dropped.push(last);
+      this.#undone.push(last);
       this.#lay(last.changes.map(change => change.id));
       this.#tell(`Undone: ${last.what}`);
       this.#report();
-    } else this.#put({ path: "/api/undo", body: { client }, done: "Undone" });
+    } else {
+      this.#undone.push(null);
+      this.#put({ path: "/api/undo", body: { client }, done: "Undone" });
+    }
   }
 
   redo() {
-    const again = this.#dropped.pop();
+    const again = this.#undone.pop();
     if (again) {
       this.#put(again);
       this.#tell(`Redone: ${again.what}`);
