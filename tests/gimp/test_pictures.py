@@ -381,13 +381,43 @@ def test_what_was_deblurred_equals_the_command_line(
     assert np.abs(perceptual(layer) - expected).max() <= 1 / 255 + 1e-6
 
 
-def test_the_focus_map_equals_the_command_lines(
-    placed: dict[str, Answer], photos: Path, tmp_path: Path
-) -> None:
-    done = focuskit("detect", photos / "rgb8.png", "-o", tmp_path)
-    assert done.returncode == 0, done.stderr
+@pytest.fixture(scope="module")
+def maps(gimp: Gimp, photos: Path) -> dict[str, Answer]:
+    """The focus map of every kind of image, as a layer."""
+    jobs = [
+        {
+            "file": str(photos / kind),
+            "before": before,
+            "procedure": "focuskit-focus-map",
+            "arguments": {"as": "layer"},
+        }
+        for kind, before in KINDS.items()
+    ]
+    return dict(zip(KINDS, gimp.run(jobs), strict=True))
 
-    with Image.open(tmp_path / "rgb8.png-map.png") as file:
-        expected = np.asarray(file).astype(np.float64) / 65535
-    (layer,) = placed["map-layer"].layers
-    assert np.abs(perceptual(layer)[..., 0] - expected).max() <= 1 / 255 + 1e-6
+
+@pytest.fixture(scope="module")
+def detected(commands: Path) -> Path:
+    """The maps that the command line finds in the same samples."""
+    output = commands.parent / "maps"
+    done = focuskit("detect", commands.parent / "given", "-o", output)
+    assert done.returncode == 0, done.stderr
+    return output
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_focus_map_equals_the_command_lines(
+    maps: dict[str, Answer], detected: Path, kind: str
+) -> None:
+    answer = maps[kind]
+    assert answer.ok, answer.error
+
+    (file,) = detected.glob(f"{Path(kind).stem}.*-map.png")
+    with Image.open(file) as picture:
+        expected = np.asarray(picture).astype(np.float64) / 65535
+    (layer,) = answer.layers
+    difference = np.abs(perceptual(layer)[..., 0] - expected)
+    assert np.quantile(difference, 0.99) <= 1 / 255
+    # GIMP writes profiles anew, with another last digit, and the network counts in whole numbers:
+    # a few pixels of such an image differ by a step more.
+    assert difference.max() <= (2 if kind.startswith("adobe") else 1) / 255 + 1e-6
