@@ -418,6 +418,6 @@ def test_the_focus_map_equals_the_command_lines(
     (layer,) = answer.layers
     difference = np.abs(perceptual(layer)[..., 0] - expected)
     assert np.quantile(difference, 0.99) <= 1 / 255
-    # Changes of 1e-7 in the samples move single pixels of the detector's map by 3 to 5 steps of 255,
-    # since it counts in whole numbers; images with a profile of their own seem to have such changes.
+    # Changes of 1e-7 in the samples move single pixels of the map by 3 to 5 of 255, since the
+    # detector counts in whole numbers; images with a profile of their own seem to have such ones.
     assert difference.max() <= (2 if kind.startswith("adobe") else 1) / 255 + 1e-6
