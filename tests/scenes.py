@@ -65,3 +65,8 @@ def write_jpeg(
         details[0x9291] = f"{taken_at.microsecond // 1000:03d}"
     Image.fromarray(pixels).save(path, quality=92, exif=exif)
     return path
+
+
+def invert_mask(path: Path) -> None:
+    """Write a mask anew with its two colours exchanged."""
+    assert cv2.imwrite(str(path), 255 - np.asarray(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)))

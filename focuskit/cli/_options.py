@@ -26,6 +26,7 @@ __all__ = [
     "FocusOption",
     "Format",
     "FormatOption",
+    "LeaveOutDoubtfulOption",
     "LibraryArgument",
     "MapOption",
     "MaskOption",
@@ -126,6 +127,13 @@ OptionalOutputOption = Annotated[
 ]
 OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Replace results that are there already.")
+]
+LeaveOutDoubtfulOption = Annotated[
+    bool,
+    typer.Option(
+        "--leave-out-doubtful",
+        help="Leave out photos whose masks look inverted; they are named.",
+    ),
 ]
 DryRunOption = Annotated[
     bool,

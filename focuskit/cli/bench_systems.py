@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from focuskit.cli._options import DetectorsOption, Format, FormatOption, OverwriteOption
+from focuskit.cli._options import (
+    DetectorsOption,
+    Format,
+    FormatOption,
+    LeaveOutDoubtfulOption,
+    OverwriteOption,
+)
 from focuskit.cli._output import check_free, print_rows, progress_bar, say, write_file
 
 if TYPE_CHECKING:
@@ -48,6 +54,7 @@ def systems(
     samples: Annotated[
         Path, typer.Option(help="Folder of sharp photos that some of those are papered with.")
     ] = Path("samples"),
+    leave_out_doubtful: LeaveOutDoubtfulOption = False,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Judge on so many held-back photos at most.")
     ] = None,
@@ -79,7 +86,11 @@ def systems(
     names = _names(detector)
     textures = _textures(samples) if pictures is not None else []
     found = find_dataset(_DATASET, data / _FOLDER)
-    items = validation_split(found.items)[0][:limit]
+    for remark in found.remarks:
+        say(remark)
+    left_out = found.doubtful if leave_out_doubtful else ()
+    held = validation_split(found.items)[0]
+    items = [item for item in held if item.name not in left_out][:limit]
     if not items:
         raise InputError(
             f"{data / _FOLDER} holds {len(found.items)} photos, of which none is held back; give "
@@ -91,7 +102,7 @@ def systems(
     photo = squashed(found.read(items[0])[0])
     rows = [time_system(name, photo, scores[name], repeats) for name in names]
     if markdown is not None:
-        text = systems_markdown(rows, len(items), threads)
+        text = systems_markdown(rows, len(items), threads, without_doubtful=leave_out_doubtful)
         write_file(markdown, text.encode(), overwrite=overwrite)
     if pictures is not None:
         _draw(pictures, names, textures, overwrite=overwrite)

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from focuskit.cli._options import Device, DeviceOption, Format, FormatOption, OverwriteOption
+from focuskit.cli._options import (
+    Device,
+    DeviceOption,
+    Format,
+    FormatOption,
+    LeaveOutDoubtfulOption,
+    OverwriteOption,
+)
 from focuskit.cli._output import output_folder, print_rows, progress_bar, say
 
 if TYPE_CHECKING:
@@ -73,13 +80,7 @@ def evaluate(
     part: Annotated[
         Part, typer.Option(help="Part of the photos; a network is judged on 'validation'.")
     ] = Part.ALL,
-    leave_out_doubtful: Annotated[
-        bool,
-        typer.Option(
-            "--leave-out-doubtful",
-            help="Leave out photos whose masks look inverted; they are named.",
-        ),
-    ] = False,
+    leave_out_doubtful: LeaveOutDoubtfulOption = False,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Only this many photos, drawn at random.")
     ] = None,

@@ -152,7 +152,8 @@ def cross_entropy(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
 def overlap(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """1 - soft intersection over union of both classes, of the pictures that hold the class."""
     losses = []
-    probability = torch.sigmoid(logits)
+    # Sums over a picture need more digits than autocast leaves.
+    probability = torch.sigmoid(logits.float())
     for found, wanted in ((probability, target), (1 - probability, 1 - target)):
         both = (found * wanted * weight).sum((1, 2, 3))
         either = ((found + wanted - found * wanted) * weight).sum((1, 2, 3))

@@ -19,14 +19,14 @@ from focuskit.training.loop import Stateful
 from focuskit.training.losses import Batch
 from focuskit.training.metrics import PhotoScore, score_photo, summarise
 from focuskit.training.recipe import Recipe
-from focuskit.training.system_recipes import SystemRecipe
+from focuskit.training.system_recipes import MaskedRecipe
 
 __all__ = ["MaskTask", "drawn_batch", "mask_figures", "mask_scores"]
 
 _SIZE = 320
 _RESAMPLES = 10
 
-Given = TypeVar("Given", bound=SystemRecipe)
+Given = TypeVar("Given", bound=MaskedRecipe)
 Network = TypeVar("Network", bound=MapNetwork)
 
 

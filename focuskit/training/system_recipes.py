@@ -19,6 +19,7 @@ __all__ = [
     "DefusionRecipe",
     "LocalMetricRecipe",
     "M2csRecipe",
+    "MaskedRecipe",
     "RdbdRecipe",
     "StudentRecipe",
     "SystemRecipe",
@@ -32,15 +33,11 @@ class SystemRecipe(Recipe):
 
     Attributes:
         configuration: "full" is the paper's network; "small" has its topology with fewer channels.
-        encoder_share: the backbone's learning rate as a share of the other parameters'.
-        hard: weight of hard regions, where what catches the eye is not what is in focus; 1 = as any
-            other.
 
     Raises:
         InputError: a value with which nothing can be trained.
     """
 
-    AT_LEAST: ClassVar[dict[str, float]] = Recipe.AT_LEAST | {"encoder_share": 0, "hard": 0}
     CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {"configuration": ("small", "full")}
 
     steps: int = 2500
@@ -57,12 +54,36 @@ class SystemRecipe(Recipe):
     whole: float = 0.0
     seed: int = 0
     configuration: str = "small"
-    encoder_share: float = 0.3
-    hard: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class RdbdRecipe(SystemRecipe):
+class MaskedRecipe(SystemRecipe):
+    """One way to train a system whose every loss asks the masks.
+
+    Attributes:
+        encoder_share: the backbone's learning rate as a share of the other parameters'.
+        hard: weight of hard regions, where what catches the eye is not what is in focus; 1 = as any
+            other.
+        overlap: weight of the soft intersection over union beside the cross-entropy of the map
+            that ships; 0 leaves it out.
+
+    Raises:
+        InputError: a value with which nothing can be trained.
+    """
+
+    AT_LEAST: ClassVar[dict[str, float]] = SystemRecipe.AT_LEAST | {
+        "encoder_share": 0,
+        "hard": 0,
+        "overlap": 0,
+    }
+
+    encoder_share: float = 0.3
+    hard: float = 1.0
+    overlap: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class RdbdRecipe(MaskedRecipe):
     """R-DBD, with a switch for each of its parts. Swapped copies count as pictures of the batch.
 
     Attributes:
@@ -77,7 +98,7 @@ class RdbdRecipe(SystemRecipe):
         InputError: a value with which nothing can be trained.
     """
 
-    AT_LEAST: ClassVar[dict[str, float]] = SystemRecipe.AT_LEAST | {
+    AT_LEAST: ClassVar[dict[str, float]] = MaskedRecipe.AT_LEAST | {
         "self_supervision": 0,
         "swap_side": 0,
     }
@@ -90,7 +111,7 @@ class RdbdRecipe(SystemRecipe):
 
     def __post_init__(self) -> None:
         # Not super(): a class with slots is another than the one that its methods were made for.
-        SystemRecipe.__post_init__(self)
+        MaskedRecipe.__post_init__(self)
         if self.swap_side > self.size:
             raise InputError(
                 f"Patches of {self.swap_side} px do not fit views of {self.size} px; lower "
@@ -101,7 +122,7 @@ class RdbdRecipe(SystemRecipe):
 
 
 @dataclass(frozen=True, slots=True)
-class DefusionRecipe(SystemRecipe):
+class DefusionRecipe(MaskedRecipe):
     """DeFusionNET; the paper trains by SGD with momentum.
 
     Attributes:
@@ -114,7 +135,7 @@ class DefusionRecipe(SystemRecipe):
         InputError: a value with which nothing can be trained.
     """
 
-    AT_LEAST: ClassVar[dict[str, float]] = SystemRecipe.AT_LEAST | {"steps_recurrent": 1}
+    AT_LEAST: ClassVar[dict[str, float]] = MaskedRecipe.AT_LEAST | {"steps_recurrent": 1}
 
     name: str = "defusionnet"
     steps_recurrent: int = 3
@@ -124,7 +145,7 @@ class DefusionRecipe(SystemRecipe):
 
 
 @dataclass(frozen=True, slots=True)
-class AdversarialRecipe(SystemRecipe):
+class AdversarialRecipe(MaskedRecipe):
     """What teacher and student of Distill-DBDGAN share.
 
     Attributes:
@@ -137,11 +158,11 @@ class AdversarialRecipe(SystemRecipe):
         InputError: a value with which nothing can be trained.
     """
 
-    AT_LEAST: ClassVar[dict[str, float]] = SystemRecipe.AT_LEAST | {
+    AT_LEAST: ClassVar[dict[str, float]] = MaskedRecipe.AT_LEAST | {
         "adversarial": 0,
         "critic_rate_ratio": 0,
     }
-    CHOICES: ClassVar[dict[str, tuple[str, ...]]] = SystemRecipe.CHOICES | {
+    CHOICES: ClassVar[dict[str, tuple[str, ...]]] = MaskedRecipe.CHOICES | {
         "discriminator": ("relativistic", "least-squares", "plain")
     }
 
@@ -218,6 +239,7 @@ class M2csRecipe(SystemRecipe):
         pretrain: first part of the steps, in which only the similarity networks learn.
         alternate: last part of the steps, in which they and the mask network learn by turns.
         similarity_rate: learning rate of the similarity networks, by Adam.
+        encoder_share: the backbone's learning rate as a share of the mask network's.
 
     Raises:
         InputError: a value with which nothing can be trained.
@@ -227,6 +249,7 @@ class M2csRecipe(SystemRecipe):
         "temperature": 0.01,
         "pool": 1,
         "similarity_rate": 0,
+        "encoder_share": 0,
     }
     WITHIN_ONE: ClassVar[frozenset[str]] = SystemRecipe.WITHIN_ONE | {
         "coverage",
@@ -253,6 +276,7 @@ class M2csRecipe(SystemRecipe):
     pretrain: float = 0.16
     alternate: float = 0.1
     similarity_rate: float = 3e-3
+    encoder_share: float = 0.3
 
     def __post_init__(self) -> None:
         SystemRecipe.__post_init__(self)

@@ -198,11 +198,14 @@ def time_system(name: str, photo: Photo, scores: Scores, repeats: int) -> System
     )
 
 
-def systems_markdown(rows: Sequence[System], photos: int, threads: int) -> str:
+def systems_markdown(
+    rows: Sequence[System], photos: int, threads: int, *, without_doubtful: bool
+) -> str:
     """Return the table of the systems and that of the papers, in Markdown."""
     head = ["system", "size", "F_max", "F_ada", "F_B@.5", "MAE", "AUC", "parameters"]
     head += ["map ms", "network ms (torch)", "network ms (onnxruntime)"]
     ours = [_cells(row.as_record()) for row in rows]
+    masks = " whose masks are not inverted" if without_doubtful else ""
     names = {row.name for row in rows}
     papers = [
         [each.system, each.photos, *map(_score, (each.f, each.mae, each.auc)), each.protocol]
@@ -210,8 +213,8 @@ def systems_markdown(rows: Sequence[System], photos: int, threads: int) -> str:
         if each.system in names
     ]
     return (
-        f"On the {photos} held-back photos of CUHK, squashed to {SIDE}×{SIDE}, maps compared at "
-        "the masks' size. F_max, F_ada (threshold 1.5 × mean of each map) and AUC take the "
+        f"On the {photos} held-back photos of CUHK{masks}, squashed to {SIDE}×{SIDE}, maps "
+        "compared at the masks' size. F_max, F_ada (threshold 1.5 × mean of each map) and AUC take the "
         f"in-focus class as positive, F_B the blurred one at 0.5; β² = 0.3. Times on {threads} "
         f"threads at {SIDE}×{SIDE}, the fastest of several: of the whole map as shipped, and of "
         "the network alone.\n\n"

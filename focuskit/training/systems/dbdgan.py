@@ -46,8 +46,6 @@ __all__ = [
     "load_teacher",
 ]
 
-_OVERLAP = 0.5
-
 Terms = dict[str, float]
 Size = Literal["small", "full"]
 
@@ -82,7 +80,7 @@ class TeacherTask(MaskTask[TeacherRecipe, DbdganTeacher]):
         """Return the loss of a step's batch and its terms; the critic learns from it."""
         batch = _moved(batch, device)
         outputs: DbdganOutputs = network(batch.rgb)
-        total, terms = _content(outputs, batch)
+        total, terms = _content(outputs, batch, self.recipe.overlap)
         if self.critics:
             found = torch.sigmoid(outputs.in_focus)
             fooled, values = self.critics["masks"].judge(
@@ -149,7 +147,7 @@ class StudentTask(MaskTask[StudentRecipe, DbdganStudent]):
         recipe = self.recipe
         batch = _moved(batch, device)
         outputs: DbdganOutputs = network(batch.rgb)
-        total, terms = _content(outputs, batch)
+        total, terms = _content(outputs, batch, recipe.overlap)
         found = torch.sigmoid(outputs.in_focus)
         if "masks" in self.critics:
             fooled, values = self.critics["masks"].judge(
@@ -314,11 +312,11 @@ STUDENT_KIND: Kind[StudentRecipe, DbdganStudent] = Kind(
 """How a student is trained."""
 
 
-def _content(outputs: DbdganOutputs, batch: Batch) -> tuple[Tensor, Terms]:
+def _content(outputs: DbdganOutputs, batch: Batch, weight: float) -> tuple[Tensor, Terms]:
     mask = cross_entropy(outputs.in_focus, batch.in_focus, batch.weight)
     shared = overlap(outputs.in_focus, batch.in_focus, batch.weight)
     terms = {"mask": float(mask.detach()), "overlap": float(shared.detach())}
-    return mask + _OVERLAP * shared, terms
+    return mask + weight * shared, terms
 
 
 def _believed(batch: Batch, found: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from focuskit.detect.network import Encoder
 from focuskit.detect.systems.defusionnet import DeFusionConfig, DeFusionNet, DeFusionOutputs
 from focuskit.training.focusing import learned_encoder
 from focuskit.training.kinds import Kind
-from focuskit.training.losses import Batch, cross_entropy, shrunk
+from focuskit.training.losses import Batch, cross_entropy, overlap, shrunk
 from focuskit.training.masked import MaskTask
 from focuskit.training.system_recipes import DefusionRecipe
 
@@ -31,20 +31,24 @@ class DefusionTask(MaskTask[DefusionRecipe, DeFusionNet]):
         """Return the loss of a step's batch, which is on the CPU, and its terms for the log."""
         batch = batch.map(lambda x: x.to(device))
         outputs = network(batch.rgb.contiguous(memory_format=torch.channels_last))
-        return deep_supervision(outputs, batch)
+        return deep_supervision(outputs, batch, self.recipe.overlap)
 
 
-def deep_supervision(outputs: DeFusionOutputs, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+def deep_supervision(
+    outputs: DeFusionOutputs, batch: Batch, overlap_weight: float
+) -> tuple[Tensor, dict[str, float]]:
     """Return the sum of 1 + 6t cross-entropies, all of the same weight, and its terms.
 
     The paper sums each of them over the pixels, where this takes their weighted mean: at its
     320×320 pixels and 10⁻⁸ per step, that is a learning rate of about 10⁻³. Maps that are smaller
     than the picture are judged at their own size by the means of the truth; only the fused one,
-    which ships, is judged at the picture's.
+    which ships, is judged at the picture's, and by its soft intersection over union besides, which
+    the paper lacks.
 
     Args:
         outputs: of the network for N pictures of the batch.
         batch: their truth and the weights of its pixels.
+        overlap_weight: of the soft intersection over union, per cross-entropy.
     """
     size = batch.in_focus.shape[-2:]
     enlarged = functional.interpolate(
@@ -55,8 +59,14 @@ def deep_supervision(outputs: DeFusionOutputs, batch: Batch) -> tuple[Tensor, di
     side = cross_entropy(
         outputs.side, target.expand_as(outputs.side), weight.expand_as(outputs.side)
     )
-    terms = {"fused": float(fused.detach()), "side": float(side.detach())}
-    return fused + outputs.side.shape[1] * side, terms
+    shared = overlap(enlarged, batch.in_focus, batch.weight)
+    maps = 1 + outputs.side.shape[1]
+    terms = {
+        "fused": float(fused.detach()),
+        "overlap": float(shared.detach()),
+        "side": float(side.detach()),
+    }
+    return fused + (maps - 1) * side + maps * overlap_weight * shared, terms
 
 
 def fresh_network(recipe: DefusionRecipe) -> DeFusionNet:

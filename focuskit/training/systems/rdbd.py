@@ -11,7 +11,7 @@ from torch import Tensor
 
 from focuskit.detect.systems.rdbd import Rdbd, RdbdConfig, RdbdOutputs
 from focuskit.training.kinds import Kind, no_backbone
-from focuskit.training.losses import Batch, cross_entropy, swap, swap_patches
+from focuskit.training.losses import Batch, cross_entropy, overlap, swap, swap_patches
 from focuskit.training.masked import MaskTask, drawn_batch
 from focuskit.training.system_recipes import RdbdRecipe
 
@@ -36,25 +36,30 @@ class RdbdTask(MaskTask[RdbdRecipe, Rdbd]):
     ) -> tuple[Tensor, dict[str, float]]:
         """Return the loss of a batch and its terms.
 
-        Both sides of the cross-entropy count: the paper prints the positive one only.
+        Both sides of the cross-entropy count, where the paper prints the positive one only, and the
+        soft intersection over union, which it lacks.
         """
         recipe = self.recipe
         batch = batch.map(lambda x: x.to(device))
         if not recipe.swap_side:
             logits = _logits(network, batch.rgb)
-            mask = cross_entropy(logits, batch.in_focus, batch.weight)
-            return mask, {"mask": float(mask.detach())}
+            return self._masks(logits, batch)
         generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
         swapped, boxes = swap_patches(batch, generator, recipe.swap_side)
         # In one batch, so that both are normalised by the same statistics.
         straight, other = _logits(network, torch.cat([batch.rgb, swapped.rgb])).chunk(2)
-        mask = cross_entropy(straight, batch.in_focus, batch.weight)
-        copies = cross_entropy(other, swapped.in_focus, swapped.weight)
+        mask, terms = self._masks(straight, batch)
+        copies, of_copies = self._masks(other, swapped)
         agree = (swap(torch.sigmoid(straight), boxes) - torch.sigmoid(other)).abs().mean()
-        terms = {"mask": mask, "swapped": copies, "consistency": agree}
-        return mask + copies + recipe.self_supervision * agree, {
-            name: float(term.detach()) for name, term in terms.items()
-        }
+        terms |= {f"swapped_{name}": value for name, value in of_copies.items()}
+        terms["consistency"] = float(agree.detach())
+        return mask + copies + recipe.self_supervision * agree, terms
+
+    def _masks(self, logits: Tensor, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+        mask = cross_entropy(logits, batch.in_focus, batch.weight)
+        shared = overlap(logits, batch.in_focus, batch.weight)
+        terms = {"mask": float(mask.detach()), "overlap": float(shared.detach())}
+        return mask + self.recipe.overlap * shared, terms
 
 
 def fresh_network(recipe: RdbdRecipe) -> Rdbd:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from focuskit.color import encode_srgb
-from tests.scenes import SAMPLES, blurred, make_scene
+from focuskit.training.datasets import find_dataset, validation_split
+from tests.scenes import SAMPLES, blurred, invert_mask, make_scene
 from tests.unit.cli.conftest import Run
 
 
@@ -49,6 +50,24 @@ def test_table_markdown_and_picture_come_from_one_command(
     assert cv2.imread(str(picture)).shape[1] > 6 * 100
     assert again.returncode == 1
     assert "--overwrite" in again.stderr
+
+
+def test_photos_with_inverted_masks_can_be_left_out(focuskit: Run, tmp_path: Path) -> None:
+    data = _data(tmp_path / "data", 24)
+    held, _ = validation_split(find_dataset("cuhk", data / "cuhk-dbd").items)
+    mask = data / "cuhk-dbd" / "masks" / held[0].mask.name
+    invert_mask(mask)
+    markdown = tmp_path / "table.md"
+    bench = ("bench", "systems", data, "-d", "lbp", "--repeats", "1", "--format", "json")
+
+    whole = focuskit(*bench)
+    less = focuskit(*bench, "--leave-out-doubtful", "--markdown", markdown)
+
+    assert less.returncode == 0, less.stderr
+    assert f"Masks that look inverted, used as they are: {mask.stem}" in whole.stderr
+    before, after = (json.loads(answer.stdout)[0]["mae"] for answer in (whole, less))
+    assert after < before
+    assert f"{len(held) - 1} held-back photos of CUHK whose masks" in markdown.read_text("utf-8")
 
 
 def test_what_cannot_be_judged_is_refused(focuskit: Run, data: Path, tmp_path: Path) -> None:

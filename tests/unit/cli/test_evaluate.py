@@ -13,13 +13,8 @@ from focuskit.cli.evaluate import Dataset
 from focuskit.color import encode_srgb
 from focuskit.training.curves import PICTURES
 from focuskit.training.datasets import LAYOUTS
-from tests.scenes import blurred, make_scene
+from tests.scenes import blurred, invert_mask, make_scene
 from tests.unit.cli.conftest import Run
-
-
-def invert(mask: Path) -> None:
-    cv2.imwrite(str(mask), 255 - np.asarray(cv2.imread(str(mask), cv2.IMREAD_GRAYSCALE)))
-
 
 SCORES = ["f_max", "f_adaptive", "f_blur", "auc", "iou_blur", "mae", "ece"]
 
@@ -130,7 +125,7 @@ def test_photos_with_inverted_masks_can_be_left_out(focuskit: Run, cuhk: Path) -
         for kind in ("photos", "masks"):
             source = cuhk / kind / f"im{1 + number % 3}.png"
             (cuhk / kind / f"im{number:02}.png").write_bytes(source.read_bytes())
-    invert(cuhk / "masks" / "im07.png")
+    invert_mask(cuhk / "masks" / "im07.png")
     arguments = ("evaluate", "lbp", "cuhk", cuhk, "--format", "json")
 
     whole, less = focuskit(*arguments), focuskit(*arguments, "--leave-out-doubtful")

@@ -17,7 +17,7 @@ from focuskit.training.datasets import (
     split,
     validation_split,
 )
-from tests.scenes import ROOT, blurred, make_scene
+from tests.scenes import ROOT, blurred, invert_mask, make_scene
 
 CUHK = ROOT.parent / "shared" / "data" / "cuhk-dbd"
 needs_cuhk = pytest.mark.skipif(not CUHK.is_dir(), reason="no real photos beside the checkout")
@@ -39,10 +39,6 @@ def white_right(height: int = 80, width: int = 120) -> NDArray[np.uint8]:
 def write(path: Path, picture: NDArray[np.uint8]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     assert cv2.imwrite(str(path), picture)
-
-
-def invert(path: Path) -> None:
-    write(path, 255 - cv2.imread(str(path), cv2.IMREAD_GRAYSCALE))
 
 
 @pytest.fixture
@@ -69,7 +65,7 @@ def test_masks_are_true_where_in_focus(folder: Path) -> None:
 
 def test_a_copy_of_the_other_polarity_is_read_right_and_remarked_on(folder: Path) -> None:
     for path in (folder / "masks").iterdir():
-        invert(path)
+        invert_mask(path)
 
     found = find_dataset("cuhk", folder)
 
@@ -173,7 +169,7 @@ def test_mixed_polarity_is_refused_with_the_list(tmp_path: Path, inverted: int) 
         write(tmp_path / "masks" / f"im{number}.png", white_right())
     odd = [f"im{2 * number}" for number in range(inverted)]
     for name in odd:
-        invert(tmp_path / "masks" / f"{name}.png")
+        invert_mask(tmp_path / "masks" / f"{name}.png")
 
     with pytest.raises(InputError, match=f"mix both.*out: {', '.join(odd)}\\."):
         find_dataset("cuhk", tmp_path)
@@ -183,7 +179,7 @@ def test_one_odd_mask_among_many_is_named_and_kept(tmp_path: Path) -> None:
     for number in range(12):
         write(tmp_path / "photos" / f"im{number:02}.png", sharp_left(number % 3))
         write(tmp_path / "masks" / f"im{number:02}.png", white_right())
-    invert(tmp_path / "masks" / "im07.png")
+    invert_mask(tmp_path / "masks" / "im07.png")
 
     found = find_dataset("cuhk", tmp_path)
 
@@ -258,7 +254,7 @@ def test_real_photos_of_which_a_quarter_is_inverted_are_refused(tmp_path: Path) 
             (tmp_path / kind).mkdir(exist_ok=True)
             (tmp_path / kind / path.name).write_bytes(path.read_bytes())
         if number % 4 == 0:
-            invert(tmp_path / "masks" / item.mask.name)
+            invert_mask(tmp_path / "masks" / item.mask.name)
 
     with pytest.raises(InputError, match="mix both") as caught:
         find_dataset("cuhk", tmp_path)

@@ -58,11 +58,25 @@ def test_one_map_and_six_of_every_step_are_judged_alike(steps: int) -> None:
     truth = _halves()
 
     loss, terms = deep_supervision(
-        _outputs(torch.zeros((2, 1, 8, 8)), steps), _batch(truth, torch.ones_like(truth))
+        _outputs(torch.zeros((2, 1, 8, 8)), steps), _batch(truth, torch.ones_like(truth)), 0
     )
 
     assert float(loss) == pytest.approx((1 + 6 * steps) * math.log(2), rel=1e-5)
-    assert terms == pytest.approx({"fused": math.log(2), "side": math.log(2)}, rel=1e-5)
+    assert terms["fused"] == pytest.approx(math.log(2), rel=1e-5)
+    assert terms["side"] == pytest.approx(math.log(2), rel=1e-5)
+
+
+@pytest.mark.parametrize("weight", [0.25, 1.0])
+def test_the_overlap_of_the_map_that_ships_counts_as_much_per_map(weight: float) -> None:
+    truth = _halves()
+    outputs, batch = _outputs(torch.zeros((2, 1, 8, 8))), _batch(truth, torch.ones_like(truth))
+
+    plain, terms = deep_supervision(outputs, batch, 0)
+    with_it, _ = deep_supervision(outputs, batch, weight)
+
+    # Of a map that is a half everywhere, each class is met by a third.
+    assert terms["overlap"] == pytest.approx(1 - 1 / 3, rel=1e-4)
+    assert float(with_it - plain) == pytest.approx(19 * weight * terms["overlap"], rel=1e-5)
 
 
 def test_every_single_map_counts() -> None:
@@ -70,7 +84,7 @@ def test_every_single_map_counts() -> None:
     side = torch.zeros((2, 18, 8, 8), requires_grad=True)
     fused = torch.zeros((2, 1, 8, 8), requires_grad=True)
 
-    deep_supervision(DeFusionOutputs(fused, side), batch)[0].backward()  # type: ignore[no-untyped-call]
+    deep_supervision(DeFusionOutputs(fused, side), batch, 0)[0].backward()  # type: ignore[no-untyped-call]
 
     assert side.grad is not None
     assert fused.grad is not None
@@ -84,7 +98,7 @@ def test_in_focus_is_1() -> None:
     batch = _batch(truth, torch.ones_like(truth))
     right = (2 * truth - 1) * 12
 
-    good, bad = (float(deep_supervision(_outputs(x), batch)[0]) for x in (right, -right))
+    good, bad = (float(deep_supervision(_outputs(x), batch, 0)[0]) for x in (right, -right))
 
     assert good < 1e-3
     assert bad == pytest.approx(19 * 12, rel=1e-3)
@@ -100,10 +114,10 @@ def test_where_the_weight_is_0_nothing_is_judged() -> None:
     flipped = truth.clone()
     flipped[..., :8, :] = 1 - flipped[..., :8, :]
 
-    calm = deep_supervision(_outputs(logits), _batch(truth, weight))[0]
+    calm = deep_supervision(_outputs(logits), _batch(truth, weight), 0)[0]
 
-    assert torch.allclose(deep_supervision(_outputs(wild), _batch(truth, weight))[0], calm)
-    assert torch.allclose(deep_supervision(_outputs(logits), _batch(flipped, weight))[0], calm)
+    assert torch.allclose(deep_supervision(_outputs(wild), _batch(truth, weight), 0)[0], calm)
+    assert torch.allclose(deep_supervision(_outputs(logits), _batch(flipped, weight), 0)[0], calm)
 
 
 def test_hard_regions_count_twice() -> None:
@@ -113,7 +127,7 @@ def test_hard_regions_count_twice() -> None:
     logits = torch.full((2, 1, 32, 32), -2.0)
     wrong, right = math.log1p(math.exp(2)), math.log1p(math.exp(-2))
 
-    loss = deep_supervision(_outputs(logits), _batch(truth, hard))[0]
+    loss = deep_supervision(_outputs(logits), _batch(truth, hard), 0)[0]
 
     assert float(loss) == pytest.approx(19 * (2 * wrong + right) / 3, rel=1e-4)
 

@@ -23,7 +23,7 @@ from focuskit.training.loop import Run, Stateful
 from focuskit.training.losses import Batch, cross_entropy
 from focuskit.training.masked import MaskTask
 from focuskit.training.recipes import FocusRecipe
-from focuskit.training.system_recipes import SystemRecipe
+from focuskit.training.system_recipes import MaskedRecipe
 from tests.unit.training._make import (
     half_sharp_example,
     one_thread,
@@ -280,10 +280,10 @@ class _Normalised(MapNetwork):
         return (torch.sigmoid(self(picture)),)
 
 
-class _Adversarial(MaskTask[SystemRecipe, _Normalised]):
+class _Adversarial(MaskTask[MaskedRecipe, _Normalised]):
     """A task with a critic, which learns within the loss."""
 
-    def __init__(self, recipe: SystemRecipe, interrupt: int = 0) -> None:
+    def __init__(self, recipe: MaskedRecipe, interrupt: int = 0) -> None:
         super().__init__(recipe, POOLS, {})
         torch.manual_seed(5)
         self.critic = nn.Sequential(spectral_norm(nn.Conv2d(4, 4, 3, 2)), nn.BatchNorm2d(4))
@@ -323,10 +323,10 @@ class _Adversarial(MaskTask[SystemRecipe, _Normalised]):
         return self.critic(torch.cat([rgb, found], 1)).sigmoid().mean()
 
 
-def _adversarial_recipe(**changes: Any) -> SystemRecipe:
+def _adversarial_recipe(**changes: Any) -> MaskedRecipe:
     shares = {"cuhk": 1.0, "pairs": 0.0, "sweeps": 0.0, "scenes": 0.0}
     fields = {"name": "tiny", "steps": 5, "batch": 3, "size": 32, "warmup": 1, **shares}
-    return SystemRecipe(**(fields | changes))
+    return MaskedRecipe(**(fields | changes))
 
 
 def _adversarial_run(folder: Path, task: _Adversarial) -> Run[_Normalised]:

@@ -13,7 +13,7 @@ from focuskit.errors import InputError
 from focuskit.training.example import Example, Pools
 from focuskit.training.losses import Batch, cross_entropy
 from focuskit.training.masked import MaskTask, mask_figures
-from focuskit.training.system_recipes import SystemRecipe
+from focuskit.training.system_recipes import MaskedRecipe
 from tests.unit.training._make import half_sharp_example, one_thread
 
 POOLS: Pools = {
@@ -53,15 +53,15 @@ class _Painted(MapNetwork):
         return (found,)
 
 
-class _Task(MaskTask[SystemRecipe, MapNetwork]):
+class _Task(MaskTask[MaskedRecipe, MapNetwork]):
     def loss(
         self, network: MapNetwork, batch: Batch, step: int, device: torch.device
     ) -> tuple[Tensor, dict[str, float]]:
         return cross_entropy(network.maps(batch.rgb)[0], batch.in_focus, batch.weight), {}
 
 
-def _recipe(**changes: Any) -> SystemRecipe:
-    return SystemRecipe(**({"name": "tiny", "batch": 3, "size": 64, **SHARES} | changes))
+def _recipe(**changes: Any) -> MaskedRecipe:
+    return MaskedRecipe(**({"name": "tiny", "batch": 3, "size": 64, **SHARES} | changes))
 
 
 def test_every_step_has_a_batch_of_its_own() -> None:

@@ -117,7 +117,8 @@ def test_maps_that_do_not_move_with_the_patches_cost_consistency() -> None:
 
     assert float(loss - bare) == pytest.approx(0.2 * terms["consistency"], rel=1e-3)
     assert terms["mask"] == pytest.approx(0, abs=1e-6)
-    assert terms["swapped"] > 0
+    assert terms["swapped_mask"] > 0
+    assert terms["swapped_overlap"] > 0
 
 
 def test_both_classes_count_alike() -> None:

@@ -49,7 +49,7 @@ def test_rows_hold_the_scores_of_their_detector(dataset: MaskedDataset) -> None:
         assert row.scores.photos == 2
         assert row.scores.auc.value > 0.7
         assert (row.parameters, row.torch_ms, row.onnx_ms) == (None, None, None)
-    text = systems_markdown(rows, photos=2, threads=1)
+    text = systems_markdown(rows, photos=2, threads=1, without_doubtful=False)
     assert "On the 2 held-back photos" in text
     for row in rows:
         assert f"| {row.name} | – | {row.scores.f_max.value:.3f}".replace("0.", ".") in text
