@@ -214,8 +214,8 @@ def systems_markdown(
     ]
     return (
         f"On the {photos} held-back photos of CUHK{masks}, squashed to {SIDE}×{SIDE}, maps "
-        "compared at the masks' size. F_max, F_ada (threshold 1.5 × mean of each map) and AUC take the "
-        f"in-focus class as positive, F_B the blurred one at 0.5; β² = 0.3. Times on {threads} "
+        "compared at the masks' size. F_max, F_ada (threshold 1.5 × mean of each map) and AUC take "
+        f"the in-focus class as positive, F_B the blurred one at 0.5; β² = 0.3. Times on {threads} "
         f"threads at {SIDE}×{SIDE}, the fastest of several: of the whole map as shipped, and of "
         "the network alone.\n\n"
         f"{_table(head, ours)}\n\n"
