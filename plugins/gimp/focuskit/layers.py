@@ -120,7 +120,9 @@ class Source:
         mode = self.image.get_default_new_layer_mode()
         layer = Gimp.Layer.new(self.image, name, self.width, self.height, grey, 100.0, mode)
         layer.set_offsets(*self.offset)
-        put(layer.get_buffer(), _Encoding(layer, self.image).tones(picture.dtype), picture)
+        encoding = _Encoding(layer, self.image)
+        name = encoding.tones(picture.dtype, encoding.channels)
+        put(layer.get_buffer(), name, _of_channels(picture, encoding.channels))
         layer.update(0, 0, self.width, self.height)
         return layer
 
@@ -207,10 +209,10 @@ class _Encoding:
             model += "A"
         return _spaced(f"{model} {_BABL_TYPES[self.dtype]}", self._space)
 
-    def tones(self, dtype):
+    def tones(self, dtype, channels=1):
         """Return babl's name of a grey that looks the same, in numbers of the usual curve."""
         # On layers without the profile's own curve, tones are those of sRGB's.
-        name = "Y' " + _BABL_TYPES[dtype]
+        name = ("R'G'B' " if channels == 3 else "Y' ") + _BABL_TYPES[dtype]
         return _spaced(name, self._space) if self._by_profile else name
 
     def pixel_bytes(self, alpha=None):
@@ -299,6 +301,16 @@ def item_bytes(dtype):
 
 def _spaced(name, space):
     return Babl.get_name(Babl.format_with_space(name, space))
+
+
+def _of_channels(grey, channels):
+    """Return a grey Picture with each sample that many times."""
+    # From Y' to R'G'B' babl goes through linear light, and misses some curves by 1.2/255.
+    values = array(_CODES[grey.dtype], grey.strips[0])
+    samples = array(values.typecode, bytes(channels * len(grey.strips[0])))
+    for channel in range(channels):
+        samples[channel::channels] = values
+    return Picture([samples.tobytes()], grey.width, grey.height, channels, grey.dtype)
 
 
 def _split(data, encoding):
