@@ -41,6 +41,7 @@ def do(job, folder, number):
         prepare(image, step)
     layer = chosen(image, job)
     before = dumped(layer, folder, f"{number}-before")
+    looks = [looked_at(image, folder, f"{number}-look-before")] if job.get("looks") else []
     known = {item.get_id() for item in items(image)}
     procedure = Gimp.get_pdb().lookup_procedure(job["procedure"])
     if procedure is None:
@@ -80,6 +81,9 @@ def do(job, folder, number):
     answer["place"] = next(
         i for i, item in enumerate(image.get_layers()) if item.get_id() == layer.get_id()
     )
+    if job.get("looks"):
+        looks.append(looked_at(image, folder, f"{number}-look-after"))
+    answer["looks"] = looks
     image.delete()
     return answer
 
@@ -149,6 +153,14 @@ def dumped(drawable, folder, name):
         "height": height,
         "format": Babl.get_name(drawable.get_format()),
     }
+
+
+def looked_at(image, folder, name):
+    """Write what is seen of an image on its canvas."""
+    copy = image.duplicate()
+    found = dumped(copy.merge_visible_layers(Gimp.MergeType.CLIP_TO_IMAGE), folder, name)
+    copy.delete()
+    return found
 
 
 def plain(value):

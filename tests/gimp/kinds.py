@@ -15,7 +15,7 @@ from PIL import Image
 from focuskit.color import Encoding, encode_srgb, encoding_of
 from focuskit.io.icc import build_profile, parse_profile
 from focuskit.io.samples import encode_samples
-from tests.gimp.conftest import Answer, focuskit, pixels
+from tests.gimp.conftest import REPOSITORY, Answer, focuskit, pixels
 
 STEP = 1 / 255 + 1e-6
 """How far pixels may lie from the command line's, as a share of white."""
@@ -35,6 +35,16 @@ KINDS: dict[str, list[list[Any]]] = {
 """Files, and what is done to the images in GIMP before."""
 
 
+def blurred_beside_sharp() -> Image.Image:
+    """Return 128×96 pixels: left of 80 a photo out of focus, right of it a sharp one."""
+    with Image.open(REPOSITORY / "samples" / "IMG_0021.jpg") as missed:
+        picture = Image.fromarray(np.asarray(missed)).crop((100, 100, 228, 196))
+    with Image.open(REPOSITORY / "samples" / "IMG_0020.jpg") as sharp:
+        sharp.thumbnail((230, 230))
+        picture.paste(sharp.crop((60, 20, 108, 116)), (80, 0))
+    return picture
+
+
 def save_kinds(picture: Image.Image, folder: Path) -> None:
     """Save a picture as each of KINDS, and as indexed.png."""
     rgb = np.asarray(picture)
@@ -52,7 +62,7 @@ def save_kinds(picture: Image.Image, folder: Path) -> None:
     tifffile.imwrite(folder / "rgb16.tif", deep, photometric="rgb")
     tifffile.imwrite(folder / "adobe16.tif", deep, photometric="rgb", iccprofile=adobe)
     linear = build_profile("srgb", linear=True)
-    light = np.where(share > 0.5, share * 1.5, share) ** 2.2
+    light = share**2.2 * np.float32(1.3)
     tifffile.imwrite(folder / "float.tif", light, photometric="rgb", iccprofile=linear)
 
 
@@ -80,13 +90,13 @@ def commands_values(made: Path, edit: str, kind: str) -> NDArray[np.float64]:
     """Return the command line's (H, W, 3) along the curve of the image's own space."""
     with tifffile.TiffFile(made / f"{Path(kind).stem}-{edit}.tif") as file:
         page = file.pages[0]
-        linear = np.asarray(page.asarray(), np.float32)  # type: ignore[union-attr]
-        profile = parse_profile(page.tags[34675].value, "its profile")  # type: ignore[union-attr]
+        linear = np.asarray(page.asarray(), np.float32)
+        profile = parse_profile(page.tags[34675].value, "its profile")
     assert profile.primaries == ("adobe-rgb" if kind.startswith("adobe") else "srgb")
     space: Encoding = encoding_of(profile.primaries)
     values = encode_samples(np.ascontiguousarray(linear), space, "f32").astype(np.float64)
     if kind == "gray.png":
-        return values.mean(axis=2, keepdims=True).repeat(3, axis=2)
+        values = np.repeat(values.mean(axis=2, keepdims=True), 3, axis=2)
     return values
 
 

@@ -59,6 +59,29 @@ def photos(gimp: Gimp) -> Path:
 
 
 @pytest.fixture(scope="module")
+def maps(gimp: Gimp, photos: Path) -> dict[str, Answer]:
+    """The focus map of every kind of image, as a layer."""
+    jobs = [
+        {
+            "file": str(photos / kind),
+            "before": before,
+            "procedure": "focuskit-focus-map",
+            "arguments": {"as": "layer"},
+        }
+        for kind, before in KINDS.items()
+    ]
+    return dict(zip(KINDS, gimp.run(jobs), strict=True))
+
+
+@pytest.fixture(scope="module")
+def given(photos: Path, maps: dict[str, Answer], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same samples for the command line."""
+    folder = tmp_path_factory.mktemp("commands") / "given"
+    save_given(photos, maps, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
 def results(gimp: Gimp, photos: Path) -> dict[tuple[str, str], Answer]:
     """All edits of all kinds, done in one GIMP."""
     keys = [(edit, kind) for edit in EDITS for kind in KINDS]
@@ -79,18 +102,12 @@ def without_grain(edit: str) -> dict[str, bool]:
 
 
 @pytest.fixture(scope="module")
-def commands(
-    photos: Path, results: dict[tuple[str, str], Answer], tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    """What the command line makes of the same samples."""
-    output = tmp_path_factory.mktemp("commands")
-    given = output / "given"
-    save_given(photos, {kind: results["magnify", kind] for kind in KINDS}, given)
+def commands(given: Path) -> Path:
+    """What the command line makes of them."""
+    made = given.parent / "made"
     for edit, (_, _, words) in EDITS.items():
-        command(
-            edit, given, output / "made", *words, *(["--no-grain"] if without_grain(edit) else [])
-        )
-    return output / "made"
+        command(edit, given, made, *words, *(["--no-grain"] if without_grain(edit) else []))
+    return made
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -106,6 +123,16 @@ def test_pixels_equal_the_command_lines(
     assert differences(made, commands_values(commands, edit, kind)).max() <= STEP
     original = perceptual(answer["before"])
     assert np.abs(made - original).max() > 5 / 255, "the edit did nothing"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_confidence_equals_the_command_lines(
+    results: dict[tuple[str, str], Answer], commands: Path, kind: str
+) -> None:
+    (channel,) = results["refocus", kind].channels
+    with Image.open(commands / f"{Path(kind).stem}-refocus-confidence.png") as picture:
+        expected = np.asarray(picture).astype(np.float64) / 65535
+    assert np.abs(pixels(channel)[..., 0] - expected).max() <= STEP
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -287,25 +314,10 @@ def test_checking_tells_the_flower_from_its_background(placed: dict[str, Answer]
 
 
 @pytest.fixture(scope="module")
-def maps(gimp: Gimp, photos: Path) -> dict[str, Answer]:
-    """The focus map of every kind of image, as a layer."""
-    jobs = [
-        {
-            "file": str(photos / kind),
-            "before": before,
-            "procedure": "focuskit-focus-map",
-            "arguments": {"as": "layer"},
-        }
-        for kind, before in KINDS.items()
-    ]
-    return dict(zip(KINDS, gimp.run(jobs), strict=True))
-
-
-@pytest.fixture(scope="module")
-def detected(commands: Path) -> Path:
+def detected(given: Path) -> Path:
     """The maps that the command line finds in the same samples."""
-    output = commands.parent / "maps"
-    done = focuskit("detect", commands.parent / "given", "-o", output)
+    output = given.parent / "maps"
+    done = focuskit("detect", given, "-o", output)
     assert done.returncode == 0, done.stderr
     return output
 
