@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs where GIMP is: a photo in a window, a procedure found by its name, OK, one Ctrl+Z.
+# Runs where GIMP is: a photo in a window, procedures found by their names, OK, one Ctrl+Z each.
 # usage: window.sh PHOTO SHOTS DISPLAY
 set -u
 photo=$1 shots=$2
@@ -42,13 +42,18 @@ sleep 1
 scrot -o "$shots/menu.png"
 xdotool key Escape Escape Escape Escape
 sleep 1
-# The search for actions, by name.
-xdotool key slash
-sleep 2
-xdotool type --delay 80 "bokeh"
-sleep 2
-xdotool key Return
-dialog=$(window "^Bokeh$" 60) || exit 1
+
+# finds the action $1 by its name, and prints the number of its dialog, called $2
+opened() {
+    xdotool windowactivate --sync "$main" key slash
+    sleep 2
+    xdotool type --delay 80 "$1"
+    sleep 2
+    xdotool key Return
+    window "^$2$" 60
+}
+
+dialog=$(opened bokeh Bokeh) || exit 1
 # The preview's first picture, made meanwhile.
 sleep 12
 scrot -o "$shots/dialog.png"
@@ -61,3 +66,19 @@ xdotool windowactivate --sync "$main" key ctrl+z
 window "$name.*1 layer)" 20 > /dev/null || exit 1
 echo "undone"
 scrot -o "$shots/undone.png"
+
+# GIMP marks a changed image with an asterisk: one step back, and it is as it was opened.
+while IFS=: read -r action title; do
+    dialog=$(opened "$action" "$title") || exit 1
+    sleep 2
+    xdotool windowactivate --sync "$dialog" key alt+o
+    window "^[*].*$name" 180 > /dev/null || exit 1
+    sleep 1
+    xdotool windowactivate --sync "$main" key ctrl+z
+    window "^[^*]*$name.*1 layer" 20 > /dev/null || exit 1
+    echo "$action undone"
+done << 'END'
+magnify:Magnify Defocus
+focus map:Focus Map
+deblur:Deblur Regions
+END
