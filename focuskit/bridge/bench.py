@@ -1,4 +1,4 @@
-"""What the bridge costs: calls on a large picture and its preview, by a client in this process."""
+"""What the bridge costs: calls on a large picture and its previews, by a client in this process."""
 
 from __future__ import annotations
 
@@ -32,23 +32,20 @@ Row = dict[str, Any]
 Samples = NDArray[np.uint8]
 Message = dict[str, Any]
 
-_PREVIEW_PX = 1024
+# As in the plug-in's dialogs.
+_PREVIEW_PX = 640
 _START_S = 60.0
 _PIECE = 1 << 16
-# Sharp in the middle, discs towards the rim.
+# Sharp in the middle, blurred towards the rim.
 _SHARP_SHARE = 0.4
 _BLUR_SHARE = 0.002
 
 
-def bench_bridge(
-    operation: str, parameters: Message, later: Message, advance: Callable[[str], None]
-) -> list[Row]:
-    """Time an operation over the bridge, with a worker started for it.
+def bench_bridge(strength: float, advance: Callable[[str], None]) -> list[Row]:
+    """Time bokeh, and the preview of refocus, over the bridge, with a worker started for it.
 
     Args:
-        operation: name of one that gives a picture.
-        parameters: of the first call.
-        later: of later ones.
+        strength: of the background blur in the first call.
         advance: told what is timed next, and how long it took.
 
     Returns:
@@ -59,24 +56,29 @@ def bench_bridge(
     whole, other = _picture(), _picture()[:, ::-1].copy()
     scale = _PREVIEW_PX / max(whole.shape)
     small = _shrunk(whole, scale)
+    first, later = ({"strength": strength * factor} for factor in (1.0, 1.1))
+    near, far = ({"point": [place, place]} for place in (30, 60))
     with _private_folder() as folder, _worker(folder) as started:
         # In the order of a person with a dialog: previews until the settings are right.
         calls = [
-            ("preview, first call, worker starts", small, parameters, scale),
-            ("preview, later call", small, later, scale),
-            ("24 MP, first call", whole, parameters, 1.0),
-            ("24 MP, later call", whole, later, 1.0),
-            ("24 MP, another picture", other, later, 1.0),
+            ("bokeh", "preview, first call, worker starts", small, first, scale),
+            ("bokeh", "preview, later call", small, later, scale),
+            ("refocus", "preview, first call", small, near, scale),
+            ("refocus", "preview, later call", small, far, scale),
+            ("bokeh", "24 MP, first call", whole, first, 1.0),
+            ("bokeh", "24 MP, later call", whole, later, 1.0),
+            ("bokeh", "24 MP, another picture", other, later, 1.0),
         ]
         rows = []
         client: _Client | None = None
-        for what, picture, settings, size in calls:
-            advance(what)
+        for operation, what, picture, settings, size in calls:
+            advance(f"{operation}, {what}")
             began = started if client is None else time.perf_counter()
             if client is None:
                 client = _Client(folder)
-            rows.append({"what": what} | client.run(operation, picture, settings, size, began))
-            advance(f"{rows[-1]['total_s']:.2f} s, {rows[-1]['work_s']:.2f} s of them work")
+            row = client.run(operation, picture, settings, size, began)
+            rows.append({"operation": operation, "what": what} | row)
+            advance(f"{row['total_s']:.2f} s, {row['work_s']:.2f} s of them work")
     return rows
 
 

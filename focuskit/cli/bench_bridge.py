@@ -11,7 +11,8 @@ from focuskit.cli._output import print_rows, say
 
 __all__ = ["bridge"]
 
-_COLUMNS = ("what", "total_s", "client_files_s", "read_s", "work_s", "write_s", "outside_share")
+_COLUMNS = ("operation", "what", "total_s", "client_files_s", "read_s", "work_s", "write_s")
+_COLUMNS += ("outside_share",)
 
 
 def bridge(
@@ -20,16 +21,16 @@ def bridge(
     ] = 2.0,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Time bokeh over the bridge on a picture of 24 MP and on its preview.
+    """Time bokeh over the bridge on a picture of 24 MP and on its preview, and refocus on that.
 
-    A worker is started for it, and a client in this process sends 8-bit RGB: a preview of 1024 px
-    twice, the whole picture twice, each time with other settings, and another picture.
+    A worker is started for it, and a client in this process sends 8-bit RGB: a preview of 640 px,
+    as in the plug-in's dialogs, twice to each, the whole picture twice, each time with other
+    settings, and another picture.
     client_files_s is writing and reading the client's files, read_s and write_s are files and
     conversion in the worker, work_s is the operation with finding what is in focus; outside_share
     is all but work_s.
     """
     from focuskit.bridge.bench import bench_bridge
 
-    first, later = ({"strength": strength * factor} for factor in (1.0, 1.1))
-    rows = bench_bridge("bokeh", first, later, lambda what: say(f"{what} ..."))
+    rows = bench_bridge(strength, lambda what: say(f"{what} ..."))
     print_rows(rows, rows, _COLUMNS, output_format)
