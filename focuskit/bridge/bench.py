@@ -60,7 +60,7 @@ def bench_bridge(strength: float, advance: Callable[[str], None]) -> list[Row]:
     near, far = ({"point": [place, place]} for place in (30, 60))
     with _private_folder() as folder, _worker(folder) as started:
         # In the order of a person with a dialog: previews until the settings are right.
-        calls = [
+        calls: list[tuple[str, str, Samples, Message, float]] = [
             ("bokeh", "preview, first call, worker starts", small, first, scale),
             ("bokeh", "preview, later call", small, later, scale),
             ("refocus", "preview, first call", small, near, scale),

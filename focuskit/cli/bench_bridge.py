@@ -11,8 +11,16 @@ from focuskit.cli._output import print_rows, say
 
 __all__ = ["bridge"]
 
-_COLUMNS = ("operation", "what", "total_s", "client_files_s", "read_s", "work_s", "write_s")
-_COLUMNS += ("outside_share",)
+_COLUMNS = (
+    "operation",
+    "what",
+    "total_s",
+    "client_files_s",
+    "read_s",
+    "work_s",
+    "write_s",
+    "outside_share",
+)
 
 
 def bridge(
