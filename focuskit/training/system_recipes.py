@@ -138,6 +138,8 @@ class DefusionRecipe(MaskedRecipe):
     AT_LEAST: ClassVar[dict[str, float]] = MaskedRecipe.AT_LEAST | {"steps_recurrent": 1}
 
     name: str = "defusionnet"
+    # As large as what the detector sees.
+    size: int = 320
     steps_recurrent: int = 3
     ffrm: bool = True
     cam: bool = True
