@@ -24,8 +24,11 @@ from focuskit.photo import Photo
 __all__ = ["Deblurred", "deblur"]
 
 Map = NDArray[np.float32]
+Tick = Callable[[float], None]
 
 _EDGE_PX, _EDGE_COCS = 2.0, 0.5
+# Every region is restored twice, in cells that overlap, before it is restored for good.
+_SEARCHING_SHARE = 0.7
 # Where the blur is a guess, less than all of the change gains more on average.
 _GUESSED_STRENGTH = 0.7
 _WHY = {
@@ -59,7 +62,7 @@ def deblur(
     background: bool = False,
     protect: Map | None = None,
     device: str = "cpu",
-    tick: Callable[[float], None] | None = None,
+    tick: Tick | None = None,
 ) -> Deblurred:
     """Find the regions of a photo that are worth deblurring, and restore them.
 
@@ -84,7 +87,14 @@ def deblur(
     shape = (photo.height, photo.width)
     if protect is not None:
         check_map("protect", protect, shape=shape)
-    regions = find_regions(photo, blur_map, background=background, protect=protect)
+    found_by = _SEARCHING_SHARE if apply else 1.0
+    regions = find_regions(
+        photo,
+        blur_map,
+        background=background,
+        protect=protect,
+        tick=_part(tick, 0.0, found_by),
+    )
     confidence = np.zeros(shape, np.float32)
     if not (apply and regions.kept):
         if tick is not None:
@@ -98,7 +108,7 @@ def deblur(
         noise=regions.noise,
         coc_error=coc_error,
         where=inside,
-        tick=_later(tick),
+        tick=_part(tick, found_by, 1.0),
     )
     confidence = restored.confidence * _fading(regions)
     if coc_error >= GUESSED_ERROR:
@@ -139,8 +149,8 @@ def _notes(regions: Regions) -> tuple[str, ...]:
     return (f"No region is worth deblurring: of the photo {', '.join(said)}.",)
 
 
-def _later(tick: Callable[[float], None] | None) -> Callable[[float], None] | None:
+def _part(tick: Tick | None, start: float, end: float) -> Tick | None:
+    """Return what tells the progress of a part of the work as that of the whole."""
     if tick is None:
         return None
-    tick(0.1)
-    return lambda share: tick(0.1 + 0.9 * share)
+    return lambda share: tick(start + (end - start) * share)

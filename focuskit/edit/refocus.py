@@ -47,7 +47,7 @@ _RESTORING_SHARE = 0.6
 _MOST_REMOVED_PX = 12.0
 # How sure `deconvolve` must be: below the first its answer is left out. Half of it is taken at
 # most: judged on pairs and sweeps, that is nearer to the photo that a camera took than all of it.
-_KEPT_BELOW, _TAKEN_FROM, _MOST_TAKEN = 0.5, 0.8, 0.5
+_KEPT_BELOW, _TAKEN_FROM, _MOST_TAKEN = np.float32(0.5), 0.8, 0.5
 # Judged there too: with blur that nobody measured, restoring helps in about two cases of three.
 _RESTORED_CONFIDENCE = np.float32(0.65)
 # Blurring what is sharp helps nearly always where the map is decided. What its outlines spill over
@@ -194,6 +194,7 @@ def _restored(
         noise=measure_light_noise(photo.rgb),
         aperture=aperture,
         coc_error=coc_error,
+        least=np.asarray(_KEPT_BELOW / np.maximum(moves.nearness, _KEPT_BELOW), np.float32),
         tick=tick,
     )
     sure = found.confidence * moves.nearness

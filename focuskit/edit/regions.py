@@ -9,6 +9,7 @@ is in focus, a background far out of focus is the picture's style.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import cv2
@@ -33,6 +34,7 @@ __all__ = ["LEAST_GAIN_DB", "SURE_FROM", "Region", "Regions", "error_of", "find_
 Map = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Labels = NDArray[np.int32]
+Tick = Callable[[float], None]
 
 LEAST_GAIN_DB = 1.0
 """What a region must be expected to gain."""
@@ -56,6 +58,8 @@ _QUANTILES = (0.1, 0.5, 0.9)
 # Of a disc: its variance along an axis is (diameter / 4)².
 _PER_SIGMA = 4.0
 _SAMPLES = 200_000
+# Share of the search after which rehearsing begins.
+_SEGMENTED = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,12 @@ class Regions:
 
 
 def find_regions(
-    photo: Photo, blur_map: BlurMap, *, background: bool = False, protect: Map | None = None
+    photo: Photo,
+    blur_map: BlurMap,
+    *,
+    background: bool = False,
+    protect: Map | None = None,
+    tick: Tick | None = None,
 ) -> Regions:
     """Return the regions of a photo with what speaks for and against deblurring each.
 
@@ -113,15 +122,24 @@ def find_regions(
         blur_map: of this photo.
         background: whether blur that was meant counts like any other.
         protect: (H, W) float32 in [0, 1]: what is 1 belongs to no region; None = nowhere.
+        tick: told the share that is done, from 0 to 1; what it raises ends the search.
 
     Raises:
         ShapeError: the map belongs to a picture of another size.
     """
+    tell = tick or (lambda _: None)
+    tell(0.0)
     coc = _coc(photo, blur_map)
     noise = measure_light_noise(photo.rgb)
     allowed = None if protect is None else protect < 1
     labels = _segments(coc, allowed)
-    judge = _Judge(photo, blur_map, coc, labels, noise, background=background)
+    tell(_SEGMENTED)
+
+    def rehearsed(share: float) -> None:
+        tell(_SEGMENTED + (1 - _SEGMENTED) * share)
+
+    judge = _Judge(photo, blur_map, coc, labels, noise, rehearsed, background=background)
+    tell(1.0)
     found = [judge.region(label) for label in range(1, int(labels.max()) + 1)]
     kept = sorted((r for r in found if r.reason == "worth"), key=_at_stake, reverse=True)
     left = sorted((r for r in found if r.reason != "worth"), key=lambda r: -r.area_px)
@@ -197,6 +215,7 @@ class _Judge:
         coc_px: Map,
         labels: Labels,
         noise: LightNoise,
+        tick: Tick,
         *,
         background: bool,
     ) -> None:
@@ -208,7 +227,9 @@ class _Judge:
         coc_error = error_of(blur_map, recoverable)
         self._guessed = coc_error >= GUESSED_ERROR
         self._probability = blur_map.in_focus_probability
-        self._gains = expected_gains(photo.rgb, coc_px, asked, noise, coc_error=coc_error)
+        self._gains = expected_gains(
+            photo.rgb, coc_px, asked, noise, coc_error=coc_error, tick=tick
+        )
         self._intended_from_px = math.inf
         if not background and _has_subject(blur_map):
             diagonal = math.hypot(photo.height, photo.width)

@@ -1,20 +1,16 @@
 """Taking defocus back where enough is left to take it back from.
 
-The most probable light under a hyper-Laplacian prior on gradients is found by iteratively
-re-weighted least squares with conjugate gradients. Every pixel has its own circle of confusion and
-its own noise; pixels that say nothing, because they are clipped or beyond the border, weigh
-nothing, which keeps them from ringing.
-
-References:
-    A. Levin et al.: Image and depth from a conventional camera with a coded aperture. SIGGRAPH
-        2007 (re-weighted least squares).
-    D. Krishnan, R. Fergus: Fast image deconvolution using hyper-Laplacian priors. NIPS 2009.
+What is most probable under a prior on gradients is found tile by tile, several at a time. Every
+pixel has its own circle of confusion and its own noise; pixels that say nothing, because they are
+clipped or beyond the border, weigh nothing, which keeps them from ringing. Where nothing could be
+believed whatever came out, nothing is solved.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 import cv2
@@ -22,9 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from focuskit.check import check_image, check_map
-from focuskit.optics.blur_model import BlurModel
-from focuskit.optics.light_noise import LightNoise, encoding_slope
+from focuskit.optics.gathering import Gathering
+from focuskit.optics.light_noise import LightNoise
+from focuskit.optics.parallel import each_done
 from focuskit.optics.psf import Aperture
+from focuskit.optics.reweighted import most_probable
 
 __all__ = [
     "CAMERA_SIGMA",
@@ -41,6 +39,7 @@ __all__ = [
 Image = NDArray[np.float32]
 Map = NDArray[np.float32]
 Mask = NDArray[np.bool_]
+Area = tuple[slice, slice]
 
 LEAST_COC_PX = 1.5
 """Diameter below which there is nothing to take back."""
@@ -59,9 +58,8 @@ _FULL_FROM_PX, _FULL_TO_PX = 1.75, 10.0
 _CLIPPED_FROM = 0.97
 _TILE_PX = 320
 _MARGIN_REACHES = 3
-_OUTER, _INNER = 3, 8
-# Of the prior tau |gradient|^p, gradients in encoded values.
-_EXPONENT, _TAU, _FLAT = 0.8, 2.4, 0.0135
+# A tile is cut down to what can be hoped for if that is less than this share of it.
+_WORTH_CUTTING = 0.85
 # How far beyond the range of the input narrow detail may reach, by its height there.
 _OVERSHOOT = 1.0
 _SIGMAS = 3.0
@@ -93,12 +91,14 @@ def deconvolve(
     aperture: Aperture | None = None,
     coc_error: float = MEASURED_ERROR,
     where: Mask | None = None,
+    least: Map | None = None,
     tick: Callable[[float], None] | None = None,
 ) -> Restored:
     """Take defocus back, each pixel by its own circle of confusion.
 
     Below `LEAST_COC_PX` and above `HARDEST_COC_PX` the light stays as it is. Clipped pixels count
     as unknown. Works in tiles: memory beyond input and output does not grow with the picture.
+    What `tick` raises ends the work.
 
     Args:
         light: (H, W, 3) float32 linear light >= 0, white at 1.
@@ -107,6 +107,7 @@ def deconvolve(
         aperture: the shape of the PSF; None for an open round one.
         coc_error: share of itself that a diameter may be wrong by; acts like noise, >= 0.
         where: (H, W), True where the answer matters; None = everywhere. Elsewhere light may stay.
+        least: (H, W) >= 0, the confidence up to which the answer does not matter; None = 0.
         tick: told the share that is done, in [0, 1].
 
     Raises:
@@ -114,22 +115,27 @@ def deconvolve(
     """
     check_image("light", light)
     check_map("coc_px", coc_px, shape=light.shape[:2], high=math.inf)
+    if least is not None:
+        check_map("least", least, shape=light.shape[:2], high=math.inf)
+    limit = np.broadcast_to(np.float32(0), light.shape[:2]) if least is None else least
+    if where is not None:
+        limit = np.where(where, limit, np.float32(1))
     measured = noise if isinstance(noise, LightNoise) else LightNoise(float(noise))
     known = LightNoise(math.hypot(measured.encoded_sigma, CAMERA_SIGMA))
-    result, confidence = light.copy(), np.zeros(light.shape[:2], np.float32)
-    tiles = list(_tiles(light.shape[0], light.shape[1]))
-    for index, core in enumerate(tiles):
-        wanted = _in_band(coc_px[core]) > 0
-        if where is not None:
-            wanted &= where[core]
+    given = _Given(light, coc_px, known, aperture or Aperture(), coc_error)
+    result = Restored(light.copy(), np.zeros(light.shape[:2], np.float32))
+
+    def restore(core: Area) -> None:
+        wanted = np.float32(MOST_TRUST) * _in_band(coc_px[core]) > limit[core]
         if wanted.any():
-            core = _around(core, wanted)
-            part, trust = _restored_tile(light, coc_px, core, known, aperture, coc_error)
-            confidence[core] = trust
-            result[core] = np.where(trust[..., None] > 0, part, light[core])
-        if tick is not None:
-            tick((index + 1) / len(tiles))
-    return Restored(result, confidence)
+            _restore(given, _around(core, wanted), limit, result)
+
+    tiles = list(_tiles(light.shape[0], light.shape[1]))
+    with closing(each_done(restore, tiles)) as each:
+        for done, _ in enumerate(each, start=1):
+            if tick is not None:
+                tick(done / len(tiles))
+    return result
 
 
 def clipped(light: Image) -> Mask:
@@ -143,76 +149,96 @@ def _in_band(coc_px: Map) -> Map:
     return rise * _ramp(coc_px, HARDEST_COC_PX, _FULL_TO_PX)
 
 
-def _tiles(height: int, width: int) -> Iterator[tuple[slice, slice]]:
-    for top in range(0, height, _TILE_PX):
-        for left in range(0, width, _TILE_PX):
+def _tiles(height: int, width: int) -> Iterator[Area]:
+    """Yield tiles of about the same size that make up a picture."""
+    rows, columns = (max(1, round(side / _TILE_PX)) for side in (height, width))
+    for row in range(rows):
+        for column in range(columns):
             yield (
-                slice(top, min(height, top + _TILE_PX)),
-                slice(left, min(width, left + _TILE_PX)),
+                slice(row * height // rows, (row + 1) * height // rows),
+                slice(column * width // columns, (column + 1) * width // columns),
             )
 
 
-def _around(core: tuple[slice, slice], wanted: Mask) -> tuple[slice, slice]:
+def _around(core: Area, wanted: Mask) -> Area:
     """Return the part of a tile that holds what is wanted."""
     x, y, width, height = cv2.boundingRect(wanted.astype(np.uint8))
     top, left = core[0].start + y, core[1].start + x
     return slice(top, top + height), slice(left, left + width)
 
 
-class _Tile:
-    """A part of a picture with a margin around it, and what is known there."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Given:
+    """What `deconvolve` was given; the noise as it acts."""
 
-    def __init__(
-        self,
-        light: Image,
-        coc_px: Map,
-        core: tuple[slice, slice],
-        noise: LightNoise,
-        aperture: Aperture | None,
-        coc_error: float,
-    ) -> None:
-        most = float(np.minimum(coc_px[core], HARDEST_COC_PX).max())
+    light: Image
+    coc_px: Map
+    noise: LightNoise
+    aperture: Aperture
+    coc_error: float
+
+
+def _restore(given: _Given, core: Area, limit: Map, result: Restored) -> None:
+    """Restore the part of a tile that can be believed, in place."""
+    tile = _Tile(given, core)
+    hoped = tile.most_trust[tile.inner] > limit[core]
+    if not hoped.any():
+        return
+    less = _around(core, hoped)
+    if _area_px(less) < _WORTH_CUTTING * _area_px(core):
+        core, tile = less, _Tile(given, less)
+    light, trust = tile.restored()
+    result.confidence[core] = trust
+    result.light[core] = np.where(trust[..., None] > 0, light, given.light[core])
+
+
+def _area_px(core: Area) -> int:
+    return int((core[0].stop - core[0].start) * (core[1].stop - core[1].start))
+
+
+class _Tile:
+    """A part of a picture with a margin around it, and what is known there.
+
+    Attributes:
+        inner: the part without the margin.
+        most_trust: the most that a result can be trusted, margin included.
+    """
+
+    def __init__(self, given: _Given, core: Area) -> None:
+        most = float(np.minimum(given.coc_px[core], HARDEST_COC_PX).max())
         margin = _MARGIN_REACHES * math.ceil(most / 2) + 4
         self.inner = (slice(margin, -margin), slice(margin, -margin))
-        self.seen = _with_margin(light, core, margin)
-        cocs = _with_margin(coc_px, core, margin)
-        self.cocs = np.minimum(cocs, np.float32(HARDEST_COC_PX))
-        field = _field(light.shape, core)
-        self.model = BlurModel(self.cocs, aperture or Aperture(), field)
-        known = _with_margin(
-            np.ones(coc_px.shape, np.float32), core, margin, mode=cv2.BORDER_CONSTANT
-        )
-        reach = self.model.reach_px
+        self._given = given
+        self._seen = _with_margin(given.light, core, margin)
+        cocs = _with_margin(given.coc_px, core, margin)
+        self._cocs = np.minimum(cocs, np.float32(HARDEST_COC_PX))
+        field = _field(given.light.shape, core)
+        self._model = Gathering(self._cocs, given.aperture, field)
+        ones = np.broadcast_to(np.float32(1), given.coc_px.shape)
+        known = _with_margin(ones, core, margin, mode=cv2.BORDER_CONSTANT)
+        reach = self._model.reach_px
         # Light from beyond the tile is missing along its rim.
         known[:reach], known[-reach:], known[:, :reach], known[:, -reach:] = 0, 0, 0, 0
-        known[cv2.dilate(clipped(self.seen).astype(np.uint8), np.ones((3, 3))) > 0] = 0
-        self.known = known * _one_surface(self.cocs)
-        self.sigma = _sigma(self.seen, self.cocs, noise, coc_error)
+        known[cv2.dilate(clipped(self._seen).astype(np.uint8), np.ones((3, 3))) > 0] = 0
+        self._known = known * _one_surface(self._cocs)
+        # What a pixel was spread over, and what was spread over it, must have been seen.
+        evidence = _ramp(_surroundings(self._known, reach), *_EVIDENCE)
+        self.most_trust = np.float32(MOST_TRUST) * _in_band(self._cocs) * evidence
 
-    def solved(self) -> Image:
-        """Return the most probable light, margin included."""
-        return _solve(self.seen, self.model, self.known, self.sigma)
-
-
-def _restored_tile(
-    light: Image,
-    coc_px: Map,
-    core: tuple[slice, slice],
-    noise: LightNoise,
-    aperture: Aperture | None,
-    coc_error: float,
-) -> tuple[Image, Map]:
-    """Return the restored core of a tile and how far it is to be trusted."""
-    tile = _Tile(light, coc_px, core, noise, aperture, coc_error)
-    bounded, excess = _bounded(tile.seen, tile.solved(), tile.cocs, noise)
-    trust = _trust(tile.seen, bounded, excess, tile.model, tile.known, tile.sigma)
-    trust = _in_band(tile.cocs) * trust
-    return bounded[tile.inner], np.asarray(trust[tile.inner], np.float32)
+    def restored(self) -> tuple[Image, Map]:
+        """Return the light without the margin, and how far it is to be trusted."""
+        seen, noise = self._seen, self._given.noise
+        sigma = _sigma(seen, self._cocs, noise, self._given.coc_error)
+        found = most_probable(seen, self._cocs, self._model, self._known, sigma)
+        bounded, excess = _bounded(seen, found, self._cocs, noise)
+        # Blurred again, the result must be the input.
+        off = np.abs(self._model.blur_all(bounded) - seen) / (np.float32(_SIGMAS) * sigma)
+        agrees = _ramp(_smooth(np.asarray(off.mean(axis=2), np.float32), 2.0), *_OFF)
+        trust = self.most_trust * agrees * _ramp(excess, *_EXCESS)
+        return bounded[self.inner], np.asarray(trust[self.inner], np.float32)
 
 
-def _with_margin(
-    values: Image, core: tuple[slice, slice], margin: int, mode: int = cv2.BORDER_REFLECT
-) -> Image:
+def _with_margin(values: Image, core: Area, margin: int, mode: int = cv2.BORDER_REFLECT) -> Image:
     """Return a tile and what is around it; beyond the picture, its mirror image or 0."""
     rows, columns = core
     height, width = values.shape[:2]
@@ -228,7 +254,7 @@ def _with_margin(
     return np.asarray(cv2.copyMakeBorder(part, *more, mode), np.float32)
 
 
-def _field(shape: tuple[int, ...], core: tuple[slice, slice]) -> tuple[float, float]:
+def _field(shape: tuple[int, ...], core: Area) -> tuple[float, float]:
     half = math.hypot(shape[0], shape[1]) / 2
     y, x = ((part.start + part.stop) / 2 for part in core)
     return ((x - shape[1] / 2) / half, (y - shape[0] / 2) / half)
@@ -253,74 +279,6 @@ def _sigma(seen: Image, coc_px: Map, noise: LightNoise, coc_error: float) -> Ima
     return np.asarray(np.sqrt(noise.sigma(calm) ** 2 + wrong[..., None] ** 2), np.float32)
 
 
-def _solve(seen: Image, model: BlurModel, known: Map, sigma: Image) -> Image:
-    """Return the most probable light (H, W, 3)."""
-    # In these units noise and gradients are about even over the tones.
-    slope = encoding_slope(_smooth(seen, 3.0))
-    weight = known[..., None] / sigma**2
-    goal = slope * model.spread_back(weight * seen)
-    unit = seen / slope
-
-    for _ in range(_OUTER):
-        prior = _prior_weights(unit * slope, slope)
-
-        def normal(values: Image, prior: tuple[Image, Image] = prior) -> Image:
-            light = slope * values
-            data = model.spread_back(weight * model.blur(light))
-            return slope * (data + _roughness(light, prior))
-
-        unit = _conjugate_gradients(normal, goal, unit, _INNER)
-    return np.asarray(np.maximum(unit * slope, np.float32(0)))
-
-
-def _prior_weights(light: Image, slope: Image) -> tuple[Image, Image]:
-    """Return what squared differences to the right and down weigh."""
-    weights = []
-    for step in _differences(light / slope):
-        square = (step**2).mean(axis=2, keepdims=True) + np.float32(_FLAT**2)
-        strength = np.float32(_TAU) * square ** np.float32(_EXPONENT / 2 - 1)
-        weights.append(np.asarray(strength / slope**2, np.float32))
-    return weights[0], weights[1]
-
-
-def _differences(image: Image) -> tuple[Image, Image]:
-    right, down = np.zeros_like(image), np.zeros_like(image)
-    np.subtract(image[:, 1:], image[:, :-1], out=right[:, :-1])
-    np.subtract(image[1:], image[:-1], out=down[:-1])
-    return right, down
-
-
-def _roughness(light: Image, weights: tuple[Image, Image]) -> Image:
-    """Return the gradient of half the weighted squared differences."""
-    right, down = _differences(light)
-    right *= weights[0]
-    down *= weights[1]
-    total = -(right + down)
-    total[:, 1:] += right[:, :-1]
-    total[1:] += down[:-1]
-    return total
-
-
-def _conjugate_gradients(
-    normal: Callable[[Image], Image], goal: Image, start: Image, steps: int
-) -> Image:
-    found = start.copy()
-    left = goal - normal(found)
-    direction = left.copy()
-    energy = float(np.vdot(left, left))
-    for _ in range(steps):
-        if energy <= 0:
-            break
-        image = normal(direction)
-        step = np.float32(energy / max(float(np.vdot(direction, image)), 1e-30))
-        found += step * direction
-        left -= step * image
-        before, energy = energy, float(np.vdot(left, left))
-        direction *= np.float32(energy / before)
-        direction += left
-    return found
-
-
 def _bounded(seen: Image, restored: Image, coc_px: Map, noise: LightNoise) -> tuple[Image, Map]:
     """Return light that stays near the input's range, and by how many of its spans it had left it.
 
@@ -342,19 +300,6 @@ def _bounded(seen: Image, restored: Image, coc_px: Map, noise: LightNoise) -> tu
     excess = np.clip(beyond / np.maximum(high - low + slack, 1e-6), 0, 4).max(axis=2)
     bounded = np.clip(restored, lowest, highest)
     return np.asarray(bounded, np.float32), np.asarray(excess, np.float32)
-
-
-def _trust(
-    seen: Image, restored: Image, excess: Map, model: BlurModel, known: Map, sigma: Image
-) -> Map:
-    """Return how likely restoring was right, from what the result looks like, 0 to 1."""
-    # What a pixel was spread over, and what was spread over it, must have been seen.
-    evidence = _ramp(_surroundings(known, model.reach_px), *_EVIDENCE)
-    # Blurred again, the result must be the input.
-    off = np.abs(model.blur(restored) - seen) / (np.float32(_SIGMAS) * sigma)
-    agrees = _ramp(_smooth(np.asarray(off.mean(axis=2), np.float32), 2.0), *_OFF)
-    rings = _ramp(excess, *_EXCESS)
-    return np.asarray(np.float32(MOST_TRUST) * evidence * agrees * rings, np.float32)
 
 
 def _ramp(values: Map, none: float, full: float) -> Map:

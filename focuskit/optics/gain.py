@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from focuskit.color import encode_srgb
-from focuskit.optics.blur_model import BlurModel
 from focuskit.optics.deconvolve import (
     GUESSED_ERROR,
     MEASURED_ERROR,
@@ -28,14 +28,15 @@ from focuskit.optics.deconvolve import (
     clipped,
     deconvolve,
 )
+from focuskit.optics.gathering import Gathering
 from focuskit.optics.light_noise import LightNoise
+from focuskit.optics.parallel import each_done
 from focuskit.optics.psf import Aperture
 
 __all__ = ["Gain", "expected_gains", "mixed"]
 
 Image = NDArray[np.float32]
 Map = NDArray[np.float32]
-Mask = NDArray[np.bool_]
 Labels = NDArray[np.int32]
 Sums = NDArray[np.float64]
 Box = tuple[slice, slice]
@@ -77,6 +78,7 @@ def expected_gains(
     noise: LightNoise,
     *,
     coc_error: float = MEASURED_ERROR,
+    tick: Callable[[float], None] | None = None,
 ) -> dict[int, Gain]:
     """Return the expected gain of every region that holds enough to tell.
 
@@ -86,14 +88,23 @@ def expected_gains(
         labels: (H, W) int32, the regions as 1, 2, ...; 0 belongs to none.
         noise: of the light.
         coc_error: share of itself that a diameter may be wrong by.
+        tick: told the share that is done, in [0, 1]; what it raises ends the work.
 
     Returns:
         By label; regions with too few pixels that are not clipped are left out.
     """
     sums: dict[int, Sums] = defaultdict(lambda: np.zeros(3))
-    for cell, chosen in _cells(labels):
-        for label, found in _rehearsed(light, coc_px, labels, noise, cell, chosen, coc_error):
-            sums[label] += found
+    cells = list(_cells(labels))
+
+    def rehearse(job: tuple[Box, list[int]]) -> list[tuple[int, Sums]]:
+        return list(_rehearsed(light, coc_px, labels, noise, *job, coc_error))
+
+    with closing(each_done(rehearse, cells)) as each:
+        for done, rehearsed in enumerate(each, start=1):
+            for label, found in rehearsed:
+                sums[label] += found
+            if tick is not None:
+                tick(done / len(cells))
     return {
         label: _gain(total, noise, coc_error)
         for label, total in sums.items()
@@ -179,9 +190,9 @@ def _widened(cell: Box, by: int, shape: tuple[int, ...]) -> tuple[Box, Box]:
 
 def _as_seen(light: Image, truth: Image, coc_px: Map, noise: LightNoise) -> Image:
     """Return a truth as the photo would show it; along the rim, what the photo shows."""
-    model = BlurModel(coc_px, Aperture(), (0.0, 0.0))
+    model = Gathering(coc_px, Aperture(), (0.0, 0.0))
     rng = np.random.default_rng(0)
-    seen = model.blur(truth)
+    seen = model.blur_all(truth)
     seen += noise.sigma(truth) * rng.standard_normal(seen.shape, dtype=np.float32)
     reach = model.reach_px
     if reach:

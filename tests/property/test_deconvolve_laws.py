@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from focuskit.optics.blur_model import BlurModel
 from focuskit.optics.deconvolve import deconvolve
+from focuskit.optics.gathering import Gathering
 from focuskit.optics.psf import Aperture
 from tests.scenes import blurred, make_scene
 
@@ -27,8 +27,8 @@ def _cocs(seed: int, shape: tuple[int, int], most: float) -> NDArray[np.float32]
 @few
 def test_the_adjoint_is_one(seed: int, most: float, blades: int) -> None:
     rng = np.random.default_rng(seed)
-    model = BlurModel(_cocs(seed, (31, 42), most), Aperture(blades, 10.0), (0.0, 0.0))
-    one, other = (rng.standard_normal((31, 42, 3), dtype=np.float32) for _ in range(2))
+    model = Gathering(_cocs(seed, (31, 42), most), Aperture(blades, 10.0), (0.0, 0.0))
+    one, other = (rng.standard_normal((31, 42), dtype=np.float32) for _ in range(2))
 
     forth = float(np.vdot(model.blur(one), other))
     back = float(np.vdot(one, model.spread_back(other)))

@@ -182,6 +182,35 @@ def test_finding_alone_changes_nothing() -> None:
     assert found.changed_share == 0
 
 
+@pytest.mark.parametrize("apply", [True, False])
+def test_progress_is_told_from_the_beginning_to_the_end_and_may_cancel(apply: bool) -> None:
+    _, photo, blur_map = _scene(4.0, 4.0)
+    shares: list[float] = []
+
+    def cancel(share: float) -> None:
+        if share > 0:
+            raise InputError("cancelled")
+
+    deblur(photo, blur_map, apply=apply, tick=shares.append)
+
+    assert shares[0] == 0
+    assert shares == sorted(shares)
+    assert shares[-1] == pytest.approx(1)
+    assert len(shares) >= 4 if apply else len(shares) >= 3
+    with pytest.raises(InputError, match="cancelled"):
+        deblur(photo, blur_map, apply=apply, tick=cancel)
+
+
+def test_a_search_that_finds_nothing_ends_too() -> None:
+    _, photo, blur_map = _scene(0.0, 0.0)
+    shares: list[float] = []
+
+    found = find_regions(photo, blur_map, tick=shares.append)
+
+    assert not found.kept
+    assert shares[-1] == 1
+
+
 def test_the_package_refuses_rather_than_give_back_the_same_photo() -> None:
     _, photo, blur_map = _scene(0.0, 0.0)
 

@@ -8,9 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from focuskit.color import encode_srgb, linearise_srgb
-from focuskit.errors import RangeError, ShapeError
+from focuskit.errors import InputError, RangeError, ShapeError
 from focuskit.optics.deconvolve import HARDEST_COC_PX, LEAST_COC_PX, deconvolve
-from focuskit.optics.gain import expected_gains
 from focuskit.optics.light_noise import LightNoise, encoding_slope, measure_light_noise
 from tests.scenes import blurred, make_scene
 
@@ -120,6 +119,41 @@ def test_where_limits_the_work_and_tiles_leave_no_seam() -> None:
     assert apart.mean() < 1e-3
 
 
+def test_confidence_that_cannot_be_reached_is_not_worked_for() -> None:
+    truth = make_scene(90, 120, seed=4)
+    seen = _shot(truth, 4.0, 0.004)
+    coc = _field(seen, 4.0)
+    least = np.full(coc.shape, 0.5, np.float32)
+    least[:, :50] = 2
+
+    whole = deconvolve(seen, coc, noise=0.004)
+    part = deconvolve(seen, coc, noise=0.004, least=least)
+    never = deconvolve(seen, coc, noise=0.004, least=np.ones_like(coc))
+
+    wanted = whole.confidence[:, 50:] > 0.6
+    assert wanted.mean() > 0.5
+    assert np.abs(part.light[:, 50:] - whole.light[:, 50:])[wanted].mean() < 2e-3
+    assert np.array_equal(part.light[:, :40], seen[:, :40])
+    assert np.array_equal(never.light, seen)
+    assert not never.confidence.any()
+
+
+def test_progress_rises_to_the_end_and_what_it_raises_ends_the_work() -> None:
+    seen = make_scene(60, 900, seed=3)
+    coc, shares = _field(seen, 3.0), list[float]()
+
+    def cancel(share: float) -> None:
+        raise InputError(f"cancelled at {share}")
+
+    deconvolve(seen, coc, noise=0.004, tick=shares.append)
+
+    assert shares == sorted(shares)
+    assert len(shares) > 1
+    assert shares[-1] == 1
+    with pytest.raises(InputError, match="cancelled"):
+        deconvolve(seen, coc, noise=0.004, tick=cancel)
+
+
 def test_what_is_no_picture_or_no_noise_is_refused() -> None:
     light = make_scene(20, 20, seed=0)
 
@@ -148,22 +182,3 @@ def test_noise_is_measured_in_each_channel() -> None:
     assert measure_light_noise(linearise_srgb(encoded)).encoded_sigma == pytest.approx(
         0.02, rel=0.1
     )
-
-
-def test_gain_is_expected_where_there_is_texture_and_little_noise() -> None:
-    labels = np.zeros((128, 256), np.int32)
-    labels[:, :128], labels[:, 152:] = 1, 2
-    light = make_scene(128, 256, seed=6)
-    light[:, 128:] = 0.2
-    coc = _field(light, 5.0)
-    quiet, noisy = (_shot(light, 5.0, sigma) for sigma in (0.002, 0.06))
-
-    told, hidden = (
-        expected_gains(each, coc, labels, measure_light_noise(each)) for each in (quiet, noisy)
-    )
-
-    assert told[1].gain_db > 1
-    assert told[1].lost_db > 10
-    assert told[2].lost_db < 1
-    assert hidden[1].lost_db < told[1].lost_db
-    assert expected_gains(quiet, coc, np.zeros_like(labels), LightNoise(0.002)) == {}
