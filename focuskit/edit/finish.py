@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import zlib
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -18,6 +16,7 @@ from focuskit.color import encoded_gray
 from focuskit.edit.edited import Edited
 from focuskit.errors import InputError
 from focuskit.optics.noise import QUANTISATION_SIGMA, measure_noise
+from focuskit.optics.parallel import each_done
 from focuskit.optics.psf import Aperture
 from focuskit.optics.render import IDENTITY_BELOW_COC_PX, render
 from focuskit.photo import Photo
@@ -40,7 +39,6 @@ _GRAINLESS_COC_PX = 3.0
 _STRIP = 64
 # Noise is measured on so many strips of so many rows, of large photos with gaps between them.
 _NOISE_STRIPS, _NOISE_STRIP = 8, 128
-_MOST_WORKERS = 8
 
 
 def finished(
@@ -150,8 +148,7 @@ class _Last:
 def by_strips(height: int, work: Callable[[slice], T]) -> Iterator[T]:
     """Yield what `work` returns for the rows of each strip, several at a time."""
     strips = [slice(top, min(height, top + _STRIP)) for top in range(0, height, _STRIP)]
-    with ThreadPoolExecutor(min(_MOST_WORKERS, os.cpu_count() or 1)) as pool:
-        yield from pool.map(work, strips)
+    return each_done(work, strips)
 
 
 def _differs(one: Image, other: Image) -> NDArray[np.bool_]:

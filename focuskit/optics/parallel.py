@@ -15,16 +15,23 @@ R = TypeVar("R")
 _MOST_WORKERS = 6
 
 
-def each_done(work: Callable[[T], R], parts: Sequence[T]) -> Generator[R, None, None]:
+def each_done(
+    work: Callable[[T], R], parts: Sequence[T], *, most: int | None = None
+) -> Generator[R, None, None]:
     """Yield what `work` returns for each part, in their order, several at a time.
 
     OpenCV and numpy let go of the interpreter, so that threads do. Who stops asking for more should
     close this: what has not begun by then is never done.
 
+    Args:
+        work: done for each part.
+        parts: of the picture.
+        most: how many at a time; None for what the processor has cores for.
+
     Raises:
         Exception: what `work` raises.
     """
-    workers = min(_MOST_WORKERS, os.cpu_count() or 1, len(parts))
+    workers = min(most or min(_MOST_WORKERS, os.cpu_count() or 1), len(parts))
     if workers <= 1:
         yield from map(work, parts)
         return

@@ -19,9 +19,8 @@ References:
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 
 import cv2
@@ -40,6 +39,7 @@ from focuskit.optics.levels import (
     places,
 )
 from focuskit.optics.outlines import split_outlines
+from focuskit.optics.parallel import each_done
 from focuskit.optics.planes import Planes, planes_on
 from focuskit.optics.psf import Aperture
 from focuskit.optics.stack import draw_block, draw_large
@@ -55,7 +55,6 @@ MOST_COC_PX = 600.0
 # Multiples of the cells that hidden parts are filled from. Large blurs are drawn by the tile, on
 # smaller pictures, small ones by the block.
 _TILE, _TILE_MARGINS = 768, 6
-_MOST_WORKERS = 6
 _BLOCK = 256
 
 
@@ -114,10 +113,9 @@ def render(
     def work(job: _Job) -> None:
         _draw_tile(planes, given, lens, job, result)
 
-    # OpenCV lets go of the interpreter; a GPU has one queue anyway.
-    workers = min(_MOST_WORKERS, os.cpu_count() or 1) if device == "cpu" else 1
-    with ThreadPoolExecutor(workers) as pool:
-        for done, _ in enumerate(pool.map(work, jobs), start=1):
+    # A GPU has one queue anyway.
+    with closing(each_done(work, jobs, most=None if device == "cpu" else 1)) as each:
+        for done, _ in enumerate(each, start=1):
             if tick is not None:
                 tick(done / len(jobs))
     return result

@@ -45,8 +45,9 @@ def blurred_beside_sharp() -> Image.Image:
     return picture
 
 
-def save_kinds(picture: Image.Image, folder: Path) -> None:
-    """Save a picture as each of KINDS, and as indexed.png."""
+def save_kinds(picture: Image.Image, folder: Path) -> Path:
+    """Save a picture as each of KINDS, and as indexed.png, in a new folder; return that."""
+    folder.mkdir()
     rgb = np.asarray(picture)
     share = rgb.astype(np.float32) / 255
     adobe = build_profile("adobe-rgb")
@@ -64,6 +65,7 @@ def save_kinds(picture: Image.Image, folder: Path) -> None:
     linear = build_profile("srgb", linear=True)
     light = share**2.2 * np.float32(1.3)
     tifffile.imwrite(folder / "float.tif", light, photometric="rgb", iccprofile=linear)
+    return folder
 
 
 def save_given(photos: Path, answers: Mapping[str, Answer], folder: Path) -> None:

@@ -45,11 +45,9 @@ EDITS: dict[str, tuple[str, dict[str, Any], list[str]]] = {
 @pytest.fixture(scope="module")
 def photos(gimp: Gimp) -> Path:
     """A folder with one small photo, a flower before a soft background, in every kind of file."""
-    folder = gimp.base / "photos ü"
-    folder.mkdir()
     with Image.open(REPOSITORY / "samples" / "IMG_0001.jpg") as photo:
         small = photo.resize((320, 214)).crop((10, 5, 310, 205))
-    save_kinds(small, folder)
+    folder = save_kinds(small, gimp.base / "photos ü")
     rgb = np.asarray(small)
     cover = np.full(rgb.shape[:2], 255, np.uint8)
     cover[:40, :60], cover[40:80, :60] = 0, 128

@@ -64,10 +64,7 @@ KINDS_OF_MAP = ("layer", "layer-mask", "channel", "selection")
 @pytest.fixture(scope="module")
 def photos(gimp: Gimp) -> Path:
     """A photo out of focus beside a sharp one, as every kind of file."""
-    folder = gimp.base / "places"
-    folder.mkdir()
-    save_kinds(blurred_beside_sharp(), folder)
-    return folder
+    return save_kinds(blurred_beside_sharp(), gimp.base / "places")
 
 
 @pytest.fixture(scope="module")

@@ -40,10 +40,7 @@ PARTS = {"blurred": (8, 10, 62, 70), "sharp": (90, 10, 34, 70)}
 @pytest.fixture(scope="module")
 def photos(gimp: Gimp) -> Path:
     """A photo out of focus beside a sharp one, as every kind of file."""
-    folder = gimp.base / "regions"
-    folder.mkdir()
-    save_kinds(blurred_beside_sharp(), folder)
-    return folder
+    return save_kinds(blurred_beside_sharp(), gimp.base / "regions")
 
 
 @pytest.fixture(scope="module")

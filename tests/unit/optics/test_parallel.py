@@ -41,3 +41,9 @@ def test_who_stops_asking_stops_what_has_not_begun() -> None:
         threading.Timer(0.05, go_on.set).start()
 
     assert len(begun) < 1000
+
+
+def test_one_at_a_time_stays_in_the_thread_that_asked() -> None:
+    threads = each_done(lambda _: threading.current_thread(), range(5), most=1)
+
+    assert set(threads) == {threading.current_thread()}
